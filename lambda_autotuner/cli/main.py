@@ -1,0 +1,110 @@
+"""The `lambda-autotuner` command: a table of verbs, each imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from lambda_autotuner import __version__
+from lambda_autotuner.cli.door import Door
+from lambda_autotuner.errors import EXIT_INTERRUPTED, EXIT_USAGE, AutotunerError
+
+# verb -> (module below lambda_autotuner.cli, attribute, one line for the overview)
+VERBS: dict[str, tuple[str, str, str]] = {
+    "demo": ("demo", "command", "See the whole product work, in a private sandbox."),
+    "ask": ("ask", "command", "Ask one question ('-' reads it from standard input)."),
+    "chat": ("chat", "command", "Talk to the agent."),
+    "sessions": ("sessions", "command", "List and purge conversations."),
+    "scan": ("scan", "command", "Rank the whole account by what it would save."),
+    "recommend": ("recommend", "command", "Size a function from its telemetry alone."),
+    "tune": ("tune", "command", "Size a function by measuring it."),
+    "plan": ("plan", "command", "Write down a change and check it."),
+    "approve": ("approve", "command", "Agree to a plan, once."),
+    "apply": ("apply", "command", "Carry out an approved plan."),
+    "watch": ("watch", "command", "Verify a change against its traffic; promote or roll back."),
+    "rollback": ("rollback", "command", "Put back exactly what stood before."),
+    "history": ("history", "command", "What was planned, done and seen."),
+    "evaluate": ("evaluate", "command", "Run the suite of synthetic questions."),
+    "compare": ("compare", "command", "Compare two evaluations."),
+    "questions": ("questions", "command", "List, check and start questions of the suite."),
+    "traces": ("traces", "command", "Read, rate and deliver traces."),
+    "doctor": ("doctor", "command", "Check tracing and the account hop by hop."),
+    "ui": ("ui", "command", "Open MLflow's UI on the local traces."),
+    "sandbox": ("sandbox", "command", "Serve, start, stop and age the embedded account."),
+    "config": ("config", "command", "Show each setting and where it comes from."),
+    "mcp": ("mcp", "command", "Serve the toolbox over the Model Context Protocol."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows every verb's name and line without importing its module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb on use."""
+        if cmd_name not in VERBS:
+            return None
+        module_name, attribute, _ = VERBS[cmd_name]
+        module = importlib.import_module(f"lambda_autotuner.cli.{module_name}")
+        command: click.Command = getattr(module, attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The overview, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, line) for verb, (_, _, line) in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest verb for a mistyped one."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib
+
+            nearest = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else " See `lambda-autotuner --help`."
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lambda-autotuner")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Right-size AWS Lambda functions, change them safely, and show the work in MLflow."""
+    ctx.ensure_object(Door)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and end with an exit code of the documented set."""
+    sys.exit(run(cli, arguments))
+
+
+def run(command: click.Command, arguments: list[str] | None = None, **extra: Any) -> int:
+    """Run a click command; every expected failure becomes one clear line and its exit code."""
+    try:
+        result = command.main(
+            args=arguments, prog_name="lambda-autotuner", standalone_mode=False, **extra
+        )
+    except AutotunerError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except BrokenPipeError:
+        # The reader of our output (head, less) has left; that is not a failure of ours.
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,183 @@
+"""Opening the place a command works in: the account, the journal and the state directory.
+
+A sandbox account is the embedded server that the state directory names; it is started when none
+runs. A private workspace is a sandbox of its own with dummy credentials that no setting, profile,
+proxy or variable can point elsewhere; the demo and the evaluation use nothing else.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from lambda_autotuner.aws.session import Account, AccountTarget
+from lambda_autotuner.errors import SettingsError
+from lambda_autotuner.journal import Journal
+from lambda_autotuner.sandbox import process as sandbox_process
+from lambda_autotuner.settings import Settings
+
+DEFAULT_REGION = "us-east-1"
+SANDBOX_ACCOUNT_ID = "123456789012"
+
+
+@dataclass
+class Workspace:
+    """What a command works with; close it, or use it in a `with` statement."""
+
+    settings: Settings
+    account: Account
+    journal: Journal
+    sandbox: sandbox_process.SandboxProcess | None = None
+    private: bool = False
+    _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    @property
+    def banner(self) -> str:
+        """One line that says which account and region is in use."""
+        where = f"account {self.account.account_id}, region {self.account.region}"
+        if self.private:
+            return f"private sandbox {where}"
+        if self.sandbox is not None:
+            return f"sandbox {where}"
+        mode = "writes allowed" if self.settings.writes_allowed else "read-only"
+        return f"AWS {where}, {mode}"
+
+    def close(self) -> None:
+        """Let go of the journal, the connections and, when private, of the sandbox itself."""
+        self.journal.close()
+        self.account.close()
+        if self.private and self.sandbox is not None:
+            self.sandbox.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def prepare_state_dir(path: Path) -> Path:
+    """Create the state directory for this person alone.
+
+    Raises:
+        SettingsError: it cannot be created or written to.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"The state directory {path} cannot be written to: {error.strerror or error}.",
+            remedy="Set LAMBDA_AUTOTUNER_STATE_DIR to a folder that can.",
+        ) from error
+    return path
+
+
+def open_workspace(settings: Settings) -> Workspace:
+    """Attach to the account that the settings name, starting the shared sandbox when needed.
+
+    Raises:
+        SettingsError: the state directory cannot be used.
+        AccountError: the account cannot be reached, or there are no credentials.
+    """
+    prepare_state_dir(settings.state_dir)
+    sandbox = None
+    if settings.account == "sandbox" and settings.endpoint_url is None:
+        options = settings.sandbox
+        sandbox = sandbox_process.attach_or_start(
+            settings.state_dir,
+            functions=options.functions,
+            seed=options.seed,
+            curves=options.curves,
+            idle_minutes=options.idle_minutes,
+        )
+        endpoint: str | None = sandbox.endpoint_url
+    else:
+        endpoint = settings.endpoint_url
+    account = Account.connect(account_target(settings, endpoint))
+    return Workspace(settings, account, Journal(settings.journal_database_url), sandbox)
+
+
+def account_target(settings: Settings, endpoint_url: str | None) -> AccountTarget:
+    """Where the settings point, in the terms of the account layer."""
+    if settings.account == "sandbox":
+        return sandbox_target(endpoint_url, region=settings.region)
+    return AccountTarget(
+        kind="aws",
+        region=settings.region,
+        profile=settings.profile,
+        role_arn=settings.role_arn,
+        endpoint_url=endpoint_url,
+    )
+
+
+def sandbox_target(
+    endpoint_url: str | None, *, account_id: str = SANDBOX_ACCOUNT_ID, region: str | None = None
+) -> AccountTarget:
+    """The administrator of one of a sandbox's accounts."""
+    return AccountTarget(
+        kind="sandbox",
+        region=region or DEFAULT_REGION,
+        endpoint_url=endpoint_url,
+        access_key_id=account_id,
+        secret_access_key="sandbox",  # noqa: S106 - the sandbox takes any secret for a plain account id
+    )
+
+
+def private_workspace(
+    settings: Settings,
+    *,
+    account_id: str = SANDBOX_ACCOUNT_ID,
+    sandbox: sandbox_process.SandboxProcess | None = None,
+    state_dir: Path | None = None,
+    curves: Path | None = None,
+) -> Workspace:
+    """A workspace that can reach nothing but a sandbox of its own.
+
+    Args:
+        settings: taken for everything but the account, the journal and the state directory.
+        account_id: which of the sandbox's accounts.
+        sandbox: a private sandbox that somebody else closes; a new one is started without it.
+        state_dir: a folder to keep the state in; a temporary one is used without it.
+        curves: measured durations for the new sandbox to replay.
+    """
+    folder = None
+    if state_dir is None:
+        folder = tempfile.TemporaryDirectory(prefix="lambda-autotuner-")
+        state_dir = Path(folder.name)
+    prepare_state_dir(state_dir)
+    options = settings.sandbox
+    server = sandbox or sandbox_process.start_private(
+        functions=options.functions, seed=options.seed, curves=curves or options.curves
+    )
+    private = settings.model_copy(
+        update={
+            "account": "sandbox",
+            "profile": None,
+            "role_arn": None,
+            "region": DEFAULT_REGION,
+            "endpoint_url": server.endpoint_url,
+            "state_dir": state_dir,
+            "journal_url": None,
+            "sessions_url": None,
+            "writes_allowed": True,
+        }
+    )
+    account = Account.connect(sandbox_target(server.endpoint_url, account_id=account_id))
+    journal = Journal(private.journal_database_url)
+    owned = sandbox is None
+    return Workspace(
+        private, account, journal, server if owned else None, private=True, _folder=folder
+    )
+
+
