@@ -336,7 +336,9 @@ def _config_values(path: Path, known: Mapping[str, Key]) -> dict[str, object]:
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise SettingsError(f"{path}: expected `key: value` lines, found {type(document).__name__}.")
+        raise SettingsError(
+            f"{path}: expected `key: value` lines, found {type(document).__name__}."
+        )
     return dict(_flatten(document, known, str(path)))
 
 

@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from lambda_autotuner.aws.session import Account, AccountTarget
 from lambda_autotuner.errors import SettingsError
@@ -53,7 +54,7 @@ class Workspace:
         if self._folder is not None:
             self._folder.cleanup()
 
-    def __enter__(self) -> Workspace:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -179,5 +180,3 @@ def private_workspace(
     return Workspace(
         private, account, journal, server if owned else None, private=True, _folder=folder
     )
-
-

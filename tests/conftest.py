@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-_FOREIGN = ("AWS_", "MLFLOW_", "DATABRICKS_", "OTEL_", "LANGSMITH_", "LANGCHAIN_", "LAMBDA_AUTOTUNER_")
+_FOREIGN = (
+    "AWS_",
+    "MLFLOW_",
+    "DATABRICKS_",
+    "OTEL_",
+    "LANGSMITH_",
+    "LANGCHAIN_",
+    "LAMBDA_AUTOTUNER_",
+)
 
 
 @pytest.fixture(autouse=True)

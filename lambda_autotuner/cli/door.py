@@ -144,6 +144,8 @@ def _set_up_logging(verbose: int) -> None:
         import logging
 
         level = logging.DEBUG if verbose > 1 else logging.INFO
-        logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+        logging.basicConfig(
+            level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+        )
         for noisy in ("botocore", "urllib3", "matplotlib", "asyncio"):
             logging.getLogger(noisy).setLevel(logging.INFO)

@@ -42,11 +42,15 @@ VERBS: dict[str, tuple[str, str, str]] = {
 class LazyGroup(click.Group):
     """Knows every verb's name and line without importing its module."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The verbs in the order of the table."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
         """Import a verb on use."""
         if cmd_name not in VERBS:
             return None
@@ -55,7 +59,11 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, attribute)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
         """The overview, from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(verb, line) for verb, (_, _, line) in VERBS.items()])
@@ -68,7 +76,9 @@ class LazyGroup(click.Group):
             import difflib
 
             nearest = difflib.get_close_matches(args[0], VERBS, n=1)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else " See `lambda-autotuner --help`."
+            hint = (
+                f" Did you mean {nearest[0]!r}?" if nearest else " See `lambda-autotuner --help`."
+            )
             raise click.UsageError(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
