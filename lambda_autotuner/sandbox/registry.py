@@ -1,0 +1,70 @@
+"""Which plain function answers which operation of which service.
+
+A service is named as botocore names its model (`lambda`, `cloudwatch`, `logs`, ...). Modules
+register by being imported; the list of modules per service is read when its first request comes,
+so that a server is up before the services that nobody asks for are loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from lambda_autotuner.sandbox.call import Call
+
+Params: TypeAlias = dict[str, Any]
+Result: TypeAlias = Mapping[str, Any] | None
+Operation: TypeAlias = "Callable[[Call, Params], Result]"
+
+_PACKAGE = "lambda_autotuner.sandbox"
+
+# service -> modules below this package that hold its operations
+MODULES: dict[str, tuple[str, ...]] = {
+    "lambda": ("functions",),
+    "cloudwatch": ("cloudwatch",),
+    "logs": ("logs",),
+    "sts": ("identity",),
+    "iam": ("identity",),
+    "pricing": ("around",),
+    "service-quotas": ("around",),
+    "application-autoscaling": ("around",),
+    "resourcegroupstaggingapi": ("around",),
+    "compute-optimizer": ("around",),
+    "s3": ("around",),
+}
+
+_operations: dict[tuple[str, str], Operation] = {}
+_loaded: set[str] = set()
+
+
+def operation(service: str, name: str) -> Callable[[Operation], Operation]:
+    """Register a function as the answer to `name` of `service`."""
+
+    def register(function: Operation) -> Operation:
+        _operations[service, name] = function
+        return function
+
+    return register
+
+
+def find(service: str, name: str) -> Operation | None:
+    """The function for an operation, or None when the sandbox has none."""
+    load(service)
+    return _operations.get((service, name))
+
+
+def load(service: str) -> None:
+    """Import the modules of a service, once."""
+    if service in _loaded:
+        return
+    _loaded.add(service)
+    for module in MODULES.get(service, ()):
+        importlib.import_module(f"{_PACKAGE}.{module}")
+
+
+def supported(service: str) -> tuple[str, ...]:
+    """The operations of a service that the sandbox answers."""
+    load(service)
+    return tuple(sorted(name for owner, name in _operations if owner == service))
