@@ -38,4 +38,4 @@ bench CURVES="../shared/data/lambda-curves/curves.csv.gz":
 
 # Pages that are generated from the code
 docs:
-    uv run python -m benchmarks.pages
+    uv run python docs/generate.py
