@@ -119,6 +119,7 @@ def account_target(settings: Settings, endpoint_url: str | None) -> AccountTarge
         profile=settings.profile,
         role_arn=settings.role_arn,
         endpoint_url=endpoint_url,
+        writes_allowed=settings.writes_allowed,
     )
 
 

@@ -1,0 +1,264 @@
+"""REPORT lines: what Lambda itself says about each invocation, and statistics over them.
+
+Both log formats are read: the text line (`REPORT RequestId: ...`), with tabs or with the spaces
+that copying leaves, and the JSON record of type `platform.report`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_PATTERNS = {
+    "duration_ms": re.compile(rf"(?<!Billed )(?<!Init )(?<!Restore )\bDuration: {_NUMBER} ms"),
+    "billed_ms": re.compile(rf"\bBilled Duration: {_NUMBER} ms"),
+    "init_ms": re.compile(rf"\bInit Duration: {_NUMBER} ms"),
+    "restore_ms": re.compile(rf"(?<!Billed )\bRestore Duration: {_NUMBER} ms"),
+    "billed_restore_ms": re.compile(rf"\bBilled Restore Duration: {_NUMBER} ms"),
+    "memory_mb": re.compile(rf"\bMemory Size: {_NUMBER} MB"),
+    "max_memory_used_mb": re.compile(rf"\bMax Memory Used: {_NUMBER} MB"),
+}
+_REQUEST_ID = re.compile(r"\bREPORT RequestId: (\S+)")
+_STATUS = re.compile(r"\bStatus: (\w+)")
+_ERROR_TYPE = re.compile(r"\bError Type: (\S+)")
+_XRAY = re.compile(r"\bXRAY TraceId: (\S+)")
+_STREAM_VERSION = re.compile(r"\[([^\]]+)\]")
+_TIMED_OUT = re.compile(r"Task timed out after")
+_KILLED = re.compile(r"signal: killed|Runtime\.OutOfMemory|OutOfMemoryError", re.IGNORECASE)
+
+
+class Outcome(StrEnum):
+    """How an invocation ended."""
+
+    OK = "ok"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One invocation as its REPORT line tells it.
+
+    Attributes:
+        init_ms: duration of the INIT phase; None for a warm start.
+        restore_ms: duration of a SnapStart restore; None without one.
+        version: function version from the log stream's name; None when not known.
+    """
+
+    request_id: str
+    duration_ms: float
+    billed_ms: float
+    memory_mb: int
+    max_memory_used_mb: int | None = None
+    init_ms: float | None = None
+    restore_ms: float | None = None
+    billed_restore_ms: float | None = None
+    outcome: Outcome = Outcome.OK
+    error_type: str | None = None
+    xray_trace_id: str | None = None
+    timestamp: datetime | None = None
+    version: str | None = None
+
+    @property
+    def cold(self) -> bool:
+        """Whether an environment was started for it."""
+        return self.init_ms is not None or self.restore_ms is not None
+
+
+def parse_report(
+    text: str, *, timestamp: datetime | None = None, stream: str | None = None
+) -> Report | None:
+    """Read a REPORT line or a `platform.report` record; None when the text holds neither.
+
+    A tail log of several lines is fine: what it says about timeouts and killed processes counts.
+
+    Args:
+        text: a log event or a tail log.
+        timestamp: when CloudWatch Logs received it.
+        stream: name of the log stream, which holds the version.
+    """
+    report = _from_json(text) if text.lstrip().startswith("{") else _from_text(text)
+    if report is None:
+        return None
+    version = _STREAM_VERSION.search(stream) if stream else None
+    return replace(report, timestamp=timestamp, version=version[1] if version else None)
+
+
+def _from_text(text: str) -> Report | None:
+    start = text.find("REPORT RequestId:")
+    request = _REQUEST_ID.search(text)
+    if start < 0 or request is None:
+        return None
+    line = text[start:]
+    values: dict[str, float] = {}
+    for name, pattern in _PATTERNS.items():
+        found = pattern.search(line)
+        if found:
+            values[name] = float(found[1])
+    if not {"duration_ms", "billed_ms", "memory_mb"} <= values.keys():
+        return None
+    status, error_type, xray = _STATUS.search(line), _ERROR_TYPE.search(line), _XRAY.search(line)
+    return _build(
+        request[1],
+        values,
+        status=status[1] if status else None,
+        error_type=error_type[1] if error_type else None,
+        xray=xray[1] if xray else None,
+        context=text,
+    )
+
+
+def _from_json(text: str) -> Report | None:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or document.get("type") != "platform.report":
+        return None
+    record = document.get("record") or {}
+    metrics: Mapping[str, Any] = record.get("metrics") or {}
+    names = {
+        "duration_ms": "durationMs",
+        "billed_ms": "billedDurationMs",
+        "init_ms": "initDurationMs",
+        "restore_ms": "restoreDurationMs",
+        "billed_restore_ms": "billedRestoreDurationMs",
+        "memory_mb": "memorySizeMB",
+        "max_memory_used_mb": "maxMemoryUsedMB",
+    }
+    values = {
+        ours: float(metrics[theirs])
+        for ours, theirs in names.items()
+        if isinstance(metrics.get(theirs), (int, float))
+    }
+    if not {"duration_ms", "billed_ms", "memory_mb"} <= values.keys():
+        return None
+    return _build(
+        str(record.get("requestId", "")),
+        values,
+        status=record.get("status"),
+        error_type=record.get("errorType"),
+        xray=(record.get("tracing") or {}).get("value"),
+        context="",
+    )
+
+
+def _build(
+    request_id: str,
+    values: Mapping[str, float],
+    *,
+    status: str | None,
+    error_type: str | None,
+    xray: str | None,
+    context: str,
+) -> Report:
+    memory_mb = int(values["memory_mb"])
+    used = values.get("max_memory_used_mb")
+    return Report(
+        request_id=request_id,
+        duration_ms=values["duration_ms"],
+        billed_ms=values["billed_ms"],
+        memory_mb=memory_mb,
+        max_memory_used_mb=None if used is None else int(used),
+        init_ms=values.get("init_ms"),
+        restore_ms=values.get("restore_ms"),
+        billed_restore_ms=values.get("billed_restore_ms"),
+        outcome=_outcome(status, error_type, context, full=used is not None and used >= memory_mb),
+        error_type=error_type,
+        xray_trace_id=xray,
+    )
+
+
+def _outcome(status: str | None, error_type: str | None, context: str, *, full: bool) -> Outcome:
+    """How it ended; memory at its limit tells a killed process from any other exit."""
+    if status == "timeout" or _TIMED_OUT.search(context):
+        return Outcome.TIMEOUT
+    if error_type and "OutOfMemory" in error_type:
+        return Outcome.OUT_OF_MEMORY
+    killed = bool(_KILLED.search(context)) or error_type == "Runtime.ExitError"
+    if full and killed:
+        return Outcome.OUT_OF_MEMORY
+    if status in {"error", "failure"} or error_type:
+        return Outcome.ERROR
+    return Outcome.OK
+
+
+@dataclass(frozen=True, slots=True)
+class ReportStatistics:
+    """Statistics of REPORT lines of one memory size; None where there is nothing to say it from."""
+
+    count: int
+    memory_mb: int | None
+    cold_count: int
+    error_count: int
+    timeout_count: int
+    out_of_memory_count: int
+    mean_duration_ms: float | None
+    p50_duration_ms: float | None
+    p95_duration_ms: float | None
+    p99_duration_ms: float | None
+    max_duration_ms: float | None
+    mean_billed_ms: float | None
+    mean_init_ms: float | None
+    max_memory_used_mb: int | None
+
+    @property
+    def cold_share(self) -> float | None:
+        """Share of invocations that started an environment."""
+        return self.cold_count / self.count if self.count else None
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The percentile by linear interpolation between order statistics; None without values."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    position = share * (len(ordered) - 1)
+    low = int(position)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def report_statistics(reports: Iterable[Report]) -> list[ReportStatistics]:
+    """Statistics per memory size, most invocations first.
+
+    Sizes are kept apart: a percentile over a change of size describes no configuration.
+    """
+    groups: dict[int, list[Report]] = {}
+    for report in reports:
+        groups.setdefault(report.memory_mb, []).append(report)
+    found = [_statistics(size, group) for size, group in groups.items()]
+    return sorted(found, key=lambda item: (-item.count, item.memory_mb or 0))
+
+
+def _statistics(memory_mb: int, group: Sequence[Report]) -> ReportStatistics:
+    durations = [report.duration_ms for report in group]
+    outcomes = [report.outcome for report in group]
+    used = [r.max_memory_used_mb for r in group if r.max_memory_used_mb is not None]
+    return ReportStatistics(
+        count=len(group),
+        memory_mb=memory_mb,
+        cold_count=sum(report.cold for report in group),
+        error_count=outcomes.count(Outcome.ERROR),
+        timeout_count=outcomes.count(Outcome.TIMEOUT),
+        out_of_memory_count=outcomes.count(Outcome.OUT_OF_MEMORY),
+        mean_duration_ms=_mean(durations),
+        p50_duration_ms=percentile(durations, 0.5),
+        p95_duration_ms=percentile(durations, 0.95),
+        p99_duration_ms=percentile(durations, 0.99),
+        max_duration_ms=max(durations, default=None),
+        mean_billed_ms=_mean([report.billed_ms for report in group]),
+        mean_init_ms=_mean([r.init_ms for r in group if r.init_ms is not None]),
+        max_memory_used_mb=max(used, default=None),
+    )
