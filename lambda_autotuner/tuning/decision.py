@@ -1,0 +1,204 @@
+"""Which configuration to pick, and how sure that is.
+
+The pick of `LowestCost` and `CostUnderSlo` looks at each configuration for itself, so that a
+further candidate changes the pick only by winning. `FastestWithin` needs the lowest cost over the
+allowed range, whatever that range is made of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lambda_autotuner.errors import UsageError
+from lambda_autotuner.tuning.evidence import Configuration
+from lambda_autotuner.tuning.model import Model
+from lambda_autotuner.tuning.objective import (
+    CostUnderSlo,
+    FastestWithin,
+    LowestCost,
+    Objective,
+    Weighted,
+)
+from lambda_autotuner.tuning.posterior import Belief
+from lambda_autotuner.tuning.pricing import FULL_PERCENT
+from lambda_autotuner.tuning.units import Floats, finite
+
+_DRAWS = 256
+_WINDOW_CONFIDENCE = 0.8
+_INFEASIBLE_LOSS = 3.0
+_BEYOND_WINDOW_LOSS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How sure is sure enough.
+
+    Attributes:
+        tolerance_pct: Differences below this many percent do not matter.
+        confidence: Mass of credible intervals and of constraints that count as met.
+        regret_pct: Expected loss in percent at which a search stops.
+    """
+
+    tolerance_pct: float = 1.0
+    confidence: float = 0.9
+    regret_pct: float = 0.05
+
+    def __post_init__(self) -> None:
+        finite("tolerance_pct", self.tolerance_pct, minimum=0, exclusive=True)
+        finite("regret_pct", self.regret_pct, minimum=0)
+        if not 0.5 < finite("confidence", self.confidence) < 1:
+            raise UsageError(f"confidence is between 0.5 and 1, not {self.confidence!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The pick among some configurations.
+
+    Attributes:
+        configurations: What was chosen from.
+        pick: Index of the pick.
+        tied: Indices of what cannot be told from it within the tolerance, the pick included.
+        expected_loss: Expected loss against the best, as a share of the objective.
+        probability_best: Probability that nothing else beats the pick by more than the tolerance.
+        expected_cost: Expected cost of each configuration in US dollars, shape (M,).
+        expected_ms: Expected mean duration of each in ms, shape (M,).
+    """
+
+    configurations: tuple[Configuration, ...]
+    pick: int
+    tied: tuple[int, ...]
+    expected_loss: float
+    probability_best: float
+    expected_cost: Floats
+    expected_ms: Floats
+
+    @property
+    def picked(self) -> Configuration:
+        """The picked configuration."""
+        return self.configurations[self.pick]
+
+
+def choose(
+    model: Model, objective: Objective, configurations: Sequence[Configuration], policy: Policy
+) -> int | None:
+    """Index of the pick, or None when no configuration is allowed.
+
+    Ties go to the first configuration, so the order of `configurations` matters only then.
+    """
+    allowed = ~model.excluded(configurations)
+    if isinstance(objective, CostUnderSlo):
+        allowed &= meets_slo(model, objective, configurations) >= policy.confidence
+    if not allowed.any():
+        return None
+    cost = model.costs(configurations)
+    match objective:
+        case LowestCost() | CostUnderSlo():
+            score = cost.expected()
+        case Weighted(cost_weight=weight):
+            duration = model.durations(configurations).expected()
+            score = weight * np.log(cost.expected()) + (1 - weight) * np.log(duration)
+        case FastestWithin(pct=pct):
+            expected = cost.expected()
+            limit = math.log(expected[allowed].min() * (1 + pct / FULL_PERCENT))
+            cheapest = np.argmin(np.where(allowed, expected, np.inf))
+            inside = cost.below(limit) >= _WINDOW_CONFIDENCE
+            inside[cheapest] = True
+            score = model.durations(configurations).expected()
+            allowed &= inside
+    return int(np.argmin(np.where(allowed, score, np.inf)))
+
+
+def meets_slo(
+    model: Model, slo: CostUnderSlo, configurations: Sequence[Configuration]
+) -> Floats:
+    """Probability that the percentile is under the SLO at each configuration, shape (M,)."""
+    ratio = model.tail_ratio(slo.percentile)
+    return model.durations(configurations).below(math.log(slo.slo_ms / ratio))
+
+
+def log_costs(model: Model, configurations: Sequence[Configuration], duration: Floats) -> Floats:
+    """Log cost for given log mean durations of shape (..., M): the same shape."""
+    marginal = model.costs(configurations)
+    cost_mean, duration_mean = marginal.mean(), model.durations(configurations).mean()
+    share = model.usd_per_ms(configurations) * np.exp(duration_mean) / np.exp(cost_mean)
+    return np.asarray(cost_mean + share * (duration - duration_mean))
+
+
+def losses(
+    model: Model,
+    objective: Objective,
+    configurations: Sequence[Configuration],
+    log_cost: Floats,
+    log_ms: Floats,
+) -> Floats:
+    """Loss of choosing each configuration if the truth is each draw, shape (S, M).
+
+    Args:
+        model: What is known.
+        objective: What is looked for.
+        configurations: The M configurations.
+        log_cost: Log cost per draw, shape (S, M).
+        log_ms: Log mean duration per draw, shape (S, M).
+    """
+    out = model.excluded(configurations)
+    match objective:
+        case LowestCost():
+            score = log_cost
+        case Weighted(cost_weight=weight):
+            score = weight * log_cost + (1 - weight) * log_ms
+        case CostUnderSlo(percentile=percentile, slo_ms=slo):
+            limit = math.log(slo / model.tail_ratio(percentile))
+            score = log_cost + _INFEASIBLE_LOSS * (log_ms > limit)
+        case FastestWithin(pct=pct):
+            cheapest = np.where(out, np.inf, log_cost).min(axis=1, keepdims=True)
+            beyond = log_cost - cheapest - math.log1p(pct / FULL_PERCENT)
+            inside = np.where((beyond > 0) | out, np.inf, log_ms).min(axis=1, keepdims=True)
+            late = np.maximum(log_ms - inside, 0.0)
+            penalty = np.where(beyond > 0, _BEYOND_WINDOW_LOSS + beyond, 0.0)
+            return np.where(out, _INFEASIBLE_LOSS, late + penalty)
+    score = np.where(out, score + _INFEASIBLE_LOSS * 10, score)
+    return np.asarray(score - score.min(axis=1, keepdims=True))
+
+
+def draws(belief: Belief, count: int = _DRAWS) -> Floats:
+    """Equally likely log mean durations, shape (count, M); the same ones every time."""
+    rng = np.random.default_rng(20_130_319)
+    normal = rng.standard_normal((count // 2, len(belief.mean)))
+    values, vectors = np.linalg.eigh(belief.covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return np.asarray(belief.mean + np.concatenate([normal, -normal]) @ root.T)
+
+
+def decide(
+    model: Model, objective: Objective, configurations: Sequence[Configuration], policy: Policy
+) -> Decision | None:
+    """The pick with what it may lose, or None when no configuration is allowed.
+
+    Raises:
+        UsageError: Nothing was measured yet.
+    """
+    pick = choose(model, objective, configurations, policy)
+    if pick is None or model.warm is None:
+        return None
+    log_ms = draws(model.warm.belief(configurations))
+    log_cost = log_costs(model, configurations, log_ms)
+    loss = losses(model, objective, configurations, log_cost, log_ms)
+    tolerance = math.log1p(policy.tolerance_pct / FULL_PERCENT)
+    allowed = ~model.excluded(configurations)
+    close = (loss - loss[:, [pick]] <= tolerance).mean(axis=0) > 1 - policy.confidence
+    near = loss.mean(axis=0) - loss[:, pick].mean() <= tolerance
+    tied = np.flatnonzero(close & near & allowed)
+    cost = model.costs(configurations).expected()
+    return Decision(
+        configurations=tuple(configurations),
+        pick=pick,
+        tied=tuple(sorted({*tied.tolist(), pick}, key=lambda i: float(cost[i]))),
+        expected_loss=float(loss[:, pick].mean()),
+        probability_best=float((loss[:, pick] <= tolerance).mean()),
+        expected_cost=cost,
+        expected_ms=model.durations(configurations).expected(),
+    )

@@ -1,0 +1,197 @@
+"""Durations, money and feasibility of any configuration, from one body of evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+from scipy.special import ndtri
+
+from lambda_autotuner.errors import UsageError
+from lambda_autotuner.tuning.evidence import Configuration, Evidence
+from lambda_autotuner.tuning.observation import (
+    cold_observations,
+    excluded,
+    memory_floor,
+    warm_observations,
+)
+from lambda_autotuner.tuning.posterior import Marginal, Posterior
+from lambda_autotuner.tuning.pricing import Rates, storage_usd_per_second
+from lambda_autotuner.tuning.priors import Priors, default_priors
+from lambda_autotuner.tuning.units import MB_PER_GB, MS_PER_SECOND, Architecture, Floats
+from lambda_autotuner.tuning.workload import Workload
+
+_TAIL_PSEUDO_SAMPLES = 10.0
+_ROUNDING_MS = 0.5
+_SLOW_PROBABILITY = 0.5
+_MINIMUM_COLD_RATE = 1e-6
+
+
+class Model:
+    """What the evidence says about the cost and the latency of configurations.
+
+    Args:
+        evidence: Samples; may be empty.
+        workload: How the function is used.
+        rates: Prices of each architecture that is asked about.
+        priors: Numbers learned once from data.
+    """
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        workload: Workload,
+        rates: Mapping[Architecture, Rates],
+        priors: Priors | None = None,
+    ) -> None:
+        self.evidence = evidence
+        self.workload = workload
+        self.rates = {
+            name: value.discounted(workload.savings_plan_discount_pct)
+            for name, value in rates.items()
+        }
+        self.priors = priors or default_priors()
+        self.floor = memory_floor(evidence, workload.memory_headroom)
+        warm = warm_observations(evidence)
+        self.warm = None if warm is None else Posterior(warm, self.priors)
+
+    @cached_property
+    def cold_rate(self) -> float:
+        """Share of cold starts that costs are blended with; 0 where it is unknown."""
+        known = self.workload.cold_rate
+        return (self.evidence.cold_rate() or 0.0) if known is None else known
+
+    @cached_property
+    def cold(self) -> Posterior | None:
+        """Belief about init plus duration of cold invocations; None without any evidence."""
+        if self.cold_rate < _MINIMUM_COLD_RATE:
+            return None
+        cold = cold_observations(self.evidence)
+        return None if cold is None else Posterior(cold, self.priors)
+
+    def usd_per_ms(self, configurations: Sequence[Configuration]) -> Floats:
+        """Price of one billed ms at each configuration, shape (M,)."""
+        return np.asarray([self._usd_per_ms(where) for where in configurations])
+
+    def _usd_per_ms(self, where: Configuration) -> float:
+        rates = self.rates.get(where.architecture)
+        if rates is None:
+            raise UsageError(f"No prices were given for {where.architecture}.")
+        storage = storage_usd_per_second(self.workload.ephemeral_mb, rates)
+        before = self.workload.account_gb_seconds_per_month
+        duration = where.memory_mb / MB_PER_GB * rates.marginal_gb_second_usd(before)
+        return (duration + storage) / MS_PER_SECOND
+
+    def storage_share(self, where: Configuration) -> float:
+        """Share of the price of a billed ms that ephemeral storage above 512 MB makes up."""
+        rates = self.rates[where.architecture]
+        storage = storage_usd_per_second(self.workload.ephemeral_mb, rates) / MS_PER_SECOND
+        return storage / self._usd_per_ms(where)
+
+    def fees(self, configurations: Sequence[Configuration]) -> Floats:
+        """Price of a request at each configuration, shape (M,); 0 where it is left out."""
+        if not self.workload.request_fee:
+            return np.zeros(len(configurations))
+        return np.asarray([self.rates[where.architecture].request_usd for where in configurations])
+
+    def rounding_ms(self, configurations: Sequence[Configuration], mean_ms: Floats) -> Floats:
+        """What rounding up to 1 ms adds to the mean duration, shape (M,)."""
+        expected = np.maximum(_ROUNDING_MS, 1.0 - mean_ms)
+        for position, where in enumerate(configurations):
+            summary = self.evidence.at(where.memory_mb, where.architecture)
+            if summary.warm_ms:
+                added = np.subtract(summary.warm_billed_ms, summary.warm_ms).sum()
+                count = len(summary.warm_ms)
+                expected[position] = (expected[position] + added) / (1 + count)
+        return np.asarray(np.maximum(expected, 0.0))
+
+    def durations(self, configurations: Sequence[Configuration]) -> Marginal:
+        """Belief about the log mean warm duration of each configuration.
+
+        Raises:
+            UsageError: Nothing was measured yet.
+        """
+        if self.warm is None:
+            raise UsageError("Nothing was measured yet: there is no duration to learn from.")
+        return self.warm.marginal(configurations)
+
+    def costs(self, configurations: Sequence[Configuration]) -> Marginal:
+        """Belief about the log mean cost of an invocation, cold starts blended in."""
+        warm = self.durations(configurations)
+        price = self.usd_per_ms(configurations)[:, None]
+        milliseconds = np.exp(warm.means)
+        rounding = self.rounding_ms(configurations, milliseconds.mean(axis=1))[:, None]
+        rate = 0.0 if self.cold is None else self.cold_rate
+        warm_usd = (1 - rate) * price * milliseconds
+        fixed = self.fees(configurations)[:, None] + (1 - rate) * price * rounding
+        total = warm_usd + fixed
+        variance = (warm_usd * warm.deviations) ** 2
+        if self.cold is not None:
+            cold = self.cold.marginal(configurations)
+            cold_usd = rate * price * cold.expected()[:, None]
+            cold_sd = _deviation(cold)[:, None]
+            total = total + cold_usd
+            variance = variance + (cold_usd * cold_sd) ** 2
+        return Marginal(np.log(total), np.sqrt(variance) / total)
+
+    def log_cost_change(
+        self, before: Configuration, after: Configuration, confidence: float
+    ) -> tuple[float, float]:
+        """Credible interval of log(cost after / cost before), their correlation included.
+
+        Raises:
+            UsageError: Nothing was measured yet.
+        """
+        if self.warm is None:
+            raise UsageError("Nothing was measured yet: there is no cost to compare.")
+        if before == after:
+            return 0.0, 0.0
+        pair = [before, after]
+        cost = self.costs(pair)
+        belief = self.warm.belief(pair)
+        share = self.usd_per_ms(pair) * np.exp(belief.mean - cost.mean())
+        spread = np.asarray([-share[0], share[1]])
+        deviation = math.sqrt(max(float(spread @ belief.covariance @ spread), 0.0))
+        change = float(cost.mean()[1] - cost.mean()[0])
+        reach = float(ndtri((1 + confidence) / 2)) * deviation
+        return change - reach, change + reach
+
+    def tail_ratio(self, percentile: float) -> float:
+        """Ratio of a percentile of the warm duration to its mean.
+
+        The sorted relative durations of all sizes, pooled, and as many samples of a log-normal
+        with the believed noise as ten invocations weigh.
+        """
+        share = percentile / 100
+        pooled: list[float] = []
+        for summary in self.evidence.summaries():
+            if len(summary.warm_ms) > 1:
+                pooled.extend(np.divide(summary.warm_ms, summary.mean_ms or 1.0))
+        noise = self.warm.noise_level if self.warm is not None else 0.05
+        assumed = math.exp(float(ndtri(share)) * noise - noise**2 / 2)
+        if not pooled:
+            return assumed
+        seen = float(np.quantile(pooled, share))
+        weight = len(pooled) / (len(pooled) + _TAIL_PSEUDO_SAMPLES)
+        return max(seen, assumed) if seen > assumed else weight * seen + (1 - weight) * assumed
+
+    def excluded(self, configurations: Sequence[Configuration]) -> np.ndarray:
+        """Which configurations may not be proposed, as a boolean array of shape (M,)."""
+        return excluded(self.evidence, configurations, self.floor, self._too_slow)
+
+    def _too_slow(self, configurations: Sequence[Configuration]) -> np.ndarray:
+        """Sizes whose tail is more likely than not beyond the timeout."""
+        limit = self.workload.timeout_ms
+        if limit is None or self.warm is None:
+            return np.zeros(len(configurations), dtype=bool)
+        ratio = self.tail_ratio(99)
+        within = self.warm.marginal(configurations).below(math.log(limit / ratio))
+        return np.asarray(within < _SLOW_PROBABILITY)
+
+
+def _deviation(marginal: Marginal) -> Floats:
+    """Standard deviation of the log value, shape (M,)."""
+    within = (marginal.deviations**2).mean(axis=1)
+    return np.asarray(np.sqrt(within + marginal.means.var(axis=1)))

@@ -1,0 +1,283 @@
+"""Which configuration to measure next, how often, and when to stop.
+
+Ask and tell: the search never invokes, sleeps, prints or reads a clock. `ask` returns the probe
+that is expected to save most per dollar (the knowledge gradient), or why it is time to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lambda_autotuner.errors import UsageError
+from lambda_autotuner.tuning.decision import Decision, Policy, decide
+from lambda_autotuner.tuning.evidence import Configuration, Evidence, Outcome, Sample
+from lambda_autotuner.tuning.gradient import knowledge_gradient
+from lambda_autotuner.tuning.model import Model
+from lambda_autotuner.tuning.objective import Objective
+from lambda_autotuner.tuning.observation import failing
+from lambda_autotuner.tuning.pricing import Rates, invocation_cost_usd
+from lambda_autotuner.tuning.priors import Priors
+from lambda_autotuner.tuning.recommendation import Recommendation
+from lambda_autotuner.tuning.space import Space
+from lambda_autotuner.tuning.units import Architecture, finite
+from lambda_autotuner.tuning.verdict import conclude
+from lambda_autotuner.tuning.workload import Workload
+
+_MAXIMUM_THROTTLED = 10
+_FAILED_SIZES_TO_GIVE_UP = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a search may spend. None is no limit.
+
+    Attributes:
+        invocations: Invocations, failed ones included.
+        cost_usd: US dollars for invocations.
+        seconds: Seconds of wall-clock time; the caller tells them with `tell(..., seconds=)`.
+        relative_cost: Money in units of one invocation at the pick.
+    """
+
+    invocations: int | None = 25
+    cost_usd: float | None = None
+    seconds: float | None = None
+    relative_cost: float | None = 28.0
+
+    def __post_init__(self) -> None:
+        for name in ("invocations", "cost_usd", "seconds", "relative_cost"):
+            value = getattr(self, name)
+            if value is not None:
+                finite(name, value, minimum=0, exclusive=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Measure this configuration with so many warm invocations (cold ones come on top)."""
+
+    memory_mb: int
+    architecture: Architecture
+    invocations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Measuring is over.
+
+    Attributes:
+        reason: For a person.
+        code: "settled", "invocations", "cost", "seconds", "not_worth_it", "failing", "throttled",
+            "nothing_allowed".
+    """
+
+    reason: str
+    code: str
+
+
+class Search:
+    """One search for the best configuration.
+
+    Args:
+        space: Where to look.
+        objective: What to look for.
+        rates: Prices of each architecture of the space.
+        rng: Randomness; orders probes that are equally good.
+        budget: What may be spent; evidence that is given does not count.
+        current: The configuration in production, where there is one.
+        evidence: What is known beforehand, from telemetry or an earlier search.
+        workload: How the function is used.
+        policy: How sure is sure enough.
+        priors: Numbers learned once from data; the packaged ones by default.
+
+    Raises:
+        UsageError: There is no price for an architecture of the space.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objective: Objective,
+        rates: Mapping[Architecture, Rates],
+        rng: np.random.Generator,
+        *,
+        budget: Budget | None = None,
+        current: Configuration | None = None,
+        evidence: Evidence | None = None,
+        workload: Workload | None = None,
+        policy: Policy | None = None,
+        priors: Priors | None = None,
+    ) -> None:
+        missing = [name for name in space.architectures if name not in rates]
+        if missing:
+            raise UsageError(f"No prices were given for {', '.join(missing)}.")
+        self.space = space
+        self.objective = objective
+        self.budget = budget or Budget()
+        self.current = current
+        self.workload = workload or Workload()
+        self.policy = policy or Policy()
+        self._rates = rates
+        self._rng = rng
+        self._priors = priors
+        self._evidence = evidence or Evidence()
+        self._told: list[Sample] = []
+        self._seconds = 0.0
+        self._model: Model | None = None
+        self._stopped: Stop | None = None
+
+    @property
+    def evidence(self) -> Evidence:
+        """Everything known: what was given and what was told."""
+        return self._evidence
+
+    @property
+    def spent_invocations(self) -> int:
+        """Invocations told so far, without throttled ones."""
+        return sum(s.outcome is not Outcome.THROTTLED for s in self._told)
+
+    @property
+    def spent_usd(self) -> float:
+        """Price of the invocations told so far."""
+        return sum(
+            invocation_cost_usd(
+                sample.charged_ms,
+                sample.memory_mb,
+                self._rates[sample.architecture],
+                request_fee=self.workload.request_fee,
+                ephemeral_mb=self.workload.ephemeral_mb,
+            )
+            for sample in self._told
+            if sample.outcome is not Outcome.THROTTLED
+        )
+
+    @property
+    def model(self) -> Model:
+        """What the evidence says now; for a picture of the search under way."""
+        if self._model is None:
+            self._model = Model(self._evidence, self.workload, self._rates, self._priors)
+        return self._model
+
+    def tell(self, samples: Iterable[Sample], *, seconds: float = 0.0) -> None:
+        """Add what was measured.
+
+        Args:
+            samples: Every invocation since the last call: cold, failed and throttled ones too.
+            seconds: Wall-clock time that they took.
+
+        Raises:
+            UsageError: A sample's architecture has no price, or a number is not finite.
+        """
+        new = tuple(samples)
+        for sample in new:
+            if sample.architecture not in self._rates:
+                raise UsageError(f"No prices were given for {sample.architecture}.")
+        self._seconds += finite("seconds", seconds, minimum=0)
+        self._told.extend(new)
+        self._evidence = self._evidence.with_samples(new)
+        self._model = None
+        self._stopped = None
+
+    def ask(self) -> Probe | Stop:
+        """The next probe, or why to stop. Asking again without telling gives the same answer."""
+        if self._stopped is None:
+            answer = self._next()
+            if isinstance(answer, Probe):
+                return answer
+            self._stopped = answer
+        return self._stopped
+
+    def recommendation(self) -> Recommendation:
+        """What to do, from everything known; can be called at any time."""
+        answer = self.ask()
+        return conclude(
+            self.model,
+            self.space,
+            self.objective,
+            self.policy,
+            current=self.current,
+            spent=(self.spent_invocations, self.spent_usd),
+            stopped=answer.reason if isinstance(answer, Stop) else None,
+        )
+
+    def _next(self) -> Probe | Stop:
+        over = self._over_budget()
+        if over is not None:
+            return over
+        if self.model.warm is None or not any(s.succeeded for s in self._evidence.summaries()):
+            return self._first()
+        candidates = self._candidates()
+        decision = decide(self.model, self.objective, candidates, self.policy)
+        if decision is None:
+            return self._rescue(candidates)
+        return self._improve(decision)
+
+    def _over_budget(self) -> Stop | None:
+        budget = self.budget
+        if budget.invocations is not None and self.spent_invocations >= budget.invocations:
+            return Stop(f"The budget of {budget.invocations} invocations is used.", "invocations")
+        if budget.cost_usd is not None and self.spent_usd >= budget.cost_usd:
+            return Stop(f"The budget of ${budget.cost_usd:g} is used.", "cost")
+        if budget.seconds is not None and self._seconds >= budget.seconds:
+            return Stop(f"The budget of {budget.seconds:g} s is used.", "seconds")
+        throttled = sum(s.outcome is Outcome.THROTTLED for s in self._told[-_MAXIMUM_THROTTLED:])
+        if throttled >= _MAXIMUM_THROTTLED:
+            return Stop(f"The last {throttled} invocations were throttled.", "throttled")
+        return None
+
+    def _candidates(self) -> tuple[Configuration, ...]:
+        seen = [s.configuration.memory_mb for s in self._evidence.summaries()]
+        if self.current is not None:
+            seen.append(self.current.memory_mb)
+        sizes = self.space.candidates(seen)
+        return tuple(Configuration(m, a) for a in self.space.architectures for m in sizes)
+
+    def _first(self) -> Probe | Stop:
+        """Start at the smallest size that may run; climb while nothing succeeds."""
+        tried = {s.configuration for s in self._evidence.summaries() if s.failed}
+        if len(tried) >= _FAILED_SIZES_TO_GIVE_UP and not any(
+            self._evidence.at(w.memory_mb, w.architecture).out_of_memory for w in tried
+        ):
+            return Stop(f"Every invocation failed, at {len(tried)} sizes.", "failing")
+        climb = max((where.memory_mb for where in tried), default=0) * 2
+        least = max(self.model.floor.memory_mb, climb)
+        sizes = [m for m in self.space.sizes_mb if m >= least] or [self.space.sizes_mb[-1]]
+        for architecture in self.space.architectures:
+            where = Configuration(sizes[0], architecture)
+            if where not in tried:
+                return Probe(where.memory_mb, architecture, 1)
+        return Stop("Every invocation failed, up to the largest allowed size.", "failing")
+
+    def _rescue(self, candidates: tuple[Configuration, ...]) -> Probe | Stop:
+        """Nothing meets the limits yet: look at the largest size before giving up."""
+        largest = candidates[-1]
+        summary = self._evidence.at(largest.memory_mb, largest.architecture)
+        if summary.succeeded + summary.failed < 2 and failing(summary) is None:
+            return Probe(largest.memory_mb, largest.architecture, 1)
+        return Stop("No allowed size meets the limits.", "nothing_allowed")
+
+    def _improve(self, decision: Decision) -> Probe | Stop:
+        left = None
+        if self.budget.invocations is not None:
+            left = self.budget.invocations - self.spent_invocations
+        best = knowledge_gradient(
+            self.model,
+            self.objective,
+            decision,
+            self.policy,
+            money_usd=self._money(decision),
+            invocations=left,
+        )
+        if best.stop is not None:
+            return Stop(best.stop, best.code)
+        return Probe(best.where.memory_mb, best.where.architecture, best.invocations)
+
+    def _money(self, decision: Decision) -> float | None:
+        """US dollars that may still be spent."""
+        limits = []
+        if self.budget.cost_usd is not None:
+            limits.append(self.budget.cost_usd)
+        if self.budget.relative_cost is not None:
+            limits.append(self.budget.relative_cost * float(decision.expected_cost[decision.pick]))
+        return min(limits) - self.spent_usd if limits else None
