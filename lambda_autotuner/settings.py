@@ -67,6 +67,7 @@ class TuningSettings(Section):
     confidence: float = Field(0.9, gt=0.5, lt=1)
     min_memory_mb: int = Field(128, ge=128, le=10_240)
     max_memory_mb: int = Field(3_008, ge=128, le=10_240)
+    memory_step_mb: int = Field(64, ge=1, le=10_240)
     horizon_days: float = Field(30, gt=0)
     savings_plan_discount_pct: float = Field(0, ge=0, le=17)
     request_fee: bool = True

@@ -1,0 +1,133 @@
+"""What a picture of a recommendation shows, independent of how it is drawn.
+
+Costs are US dollars per million invocations, latencies milliseconds, memory sizes MB.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A value with its credible interval, in the unit of the axis it is drawn on."""
+
+    low: float
+    mid: float
+    high: float
+
+    @property
+    def drawable(self) -> bool:
+        """Whether all three are finite and positive, as a logarithmic axis needs them."""
+        return all(math.isfinite(v) and v > 0 for v in (self.low, self.mid, self.high))
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """The belief about one configuration.
+
+    `cost` is in dollars per million invocations, `latency` in ms at the chart's percentile; None
+    where the engine has no belief (below the out-of-memory floor, for instance).
+    """
+
+    memory_mb: int
+    architecture: str
+    cost: Band | None
+    latency: Band | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPoint:
+    """One invocation that was really made or reported, in the same units as the curve."""
+
+    memory_mb: int
+    architecture: str
+    duration_ms: float
+    cost_per_million_usd: float
+    outcome: str = "ok"
+    cold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Everything that the terminal and the page draw."""
+
+    function: str
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    latency_label: str = "p95"
+    confidence_pct: float = 90.0
+    curve: tuple[CurvePoint, ...] = ()
+    measured: tuple[MeasuredPoint, ...] = ()
+    current_mb: int | None = None
+    current_architecture: str | None = None
+    pick_mb: int | None = None
+    pick_architecture: str | None = None
+    tied_mb: tuple[int, ...] = ()
+    slo_ms: float | None = None
+    floor_mb: int | None = None
+    table: tuple[tuple[str, ...], ...] = ()
+    iac: tuple[tuple[str, str], ...] = field(default=())
+
+    def architectures(self) -> tuple[str, ...]:
+        """Architectures that occur, in the order of first appearance."""
+        names = [point.architecture for point in self.curve]
+        names += [point.architecture for point in self.measured]
+        return tuple(dict.fromkeys(names))
+
+    def series(self, architecture: str, quantity: str) -> list[tuple[int, Band]]:
+        """Points of one curve that can be drawn, ascending in memory.
+
+        Args:
+            architecture: which curve.
+            quantity: "cost" or "latency".
+        """
+        found = []
+        for point in self.curve:
+            band: Band | None = getattr(point, quantity)
+            if point.architecture == architecture and band is not None and band.drawable:
+                found.append((point.memory_mb, band))
+        return sorted(found, key=lambda pair: pair[0])
+
+    def dots(self, architecture: str, quantity: str, *, failed: bool) -> list[tuple[int, float]]:
+        """Measured points of one architecture, either the successful or the failed ones."""
+        found = []
+        for point in self.measured:
+            if point.architecture != architecture or (point.outcome != "ok") != failed:
+                continue
+            value = point.cost_per_million_usd if quantity == "cost" else point.duration_ms
+            if math.isfinite(value) and value > 0:
+                found.append((point.memory_mb, value))
+        return found
+
+    def value_at(
+        self, memory_mb: int | None, architecture: str | None, quantity: str
+    ) -> float | None:
+        """Middle of the curve at one configuration; None where there is no belief."""
+        if memory_mb is None or architecture is None:
+            return None
+        return {m: b.mid for m, b in self.series(architecture, quantity)}.get(memory_mb)
+
+    def memory_ticks(self, most: int = 8) -> list[int]:
+        """Memory sizes to label: familiar ones inside the range that is drawn."""
+        sizes = [p.memory_mb for p in self.curve] + [p.memory_mb for p in self.measured]
+        if not sizes:
+            return []
+        low, high = min(sizes), max(sizes)
+        familiar = [128, 256, 512, 1024, 1769, 3008, 5308, 10240]
+        ticks = sorted({low, high, *(m for m in familiar if low <= m <= high)})
+        return _spread(ticks, most)
+
+
+def _spread(ticks: Sequence[int], most: int) -> list[int]:
+    """Drop ticks that would be written over each other on a logarithmic axis."""
+    kept: list[int] = [ticks[0]]
+    span = math.log(max(ticks[-1], ticks[0] + 1) / ticks[0]) or 1.0
+    for tick in ticks[1:]:
+        if math.log(tick / kept[-1]) >= span / (most + 2):
+            kept.append(tick)
+    if kept[-1] != ticks[-1]:
+        kept[-1] = ticks[-1]
+    return kept

@@ -1,0 +1,150 @@
+"""The picture as scalable vector graphics, drawn by matplotlib and stripped to what a page needs."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from typing import Any
+
+from lambda_autotuner.report.chart import Chart
+from lambda_autotuner.report.terminal import number
+
+# matplotlib's settings and its font cache belong to the whole process.
+_DRAWING = threading.Lock()
+_COLORS = {"x86_64": "#1f6feb", "arm64": "#1a7f37"}
+_OTHER = "#6e7781"
+_PICK = "#bf3989"
+_FAILED = "#cf222e"
+_SETTINGS: Any = {
+    # Text stays text: it can be searched and read out, and the file needs no fonts of its own.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lambda-autotuner",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def draw(chart: Chart) -> str:
+    """Both panels as one `<svg>` element; an empty string where nothing can be drawn."""
+    if not chart.curve and not chart.measured:
+        return ""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with _DRAWING, mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=(9.2, 7.2), layout="constrained")
+        top, bottom = figure.subplots(2, 1, sharex=True)
+        _panel(top, chart, "cost", "Cost, $ per million invocations")
+        _panel(bottom, chart, "latency", f"Latency {chart.latency_label}, ms")
+        bottom.set_xlabel("Memory, MB")
+        handles, labels = bottom.get_legend_handles_labels()
+        if handles:
+            figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+        buffer = io.StringIO()
+        figure.savefig(
+            buffer,
+            format="svg",
+            transparent=True,
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
+    return _strip(buffer.getvalue(), chart)
+
+
+def _panel(axes: Any, chart: Chart, quantity: str, label: str) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_ylabel(label)
+    axes.grid(visible=True, which="major", alpha=0.25, linewidth=0.6)
+    for name in chart.architectures():
+        _series(axes, chart, name, quantity)
+    _marks(axes, chart, quantity)
+    ticks = chart.memory_ticks(10)
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.minorticks_off()
+    low, high = axes.get_ylim()
+    marks = [low * (high / low) ** (step / 5) for step in range(6)]
+    axes.set_yticks(marks, [number(mark) for mark in marks])
+
+
+def _series(axes: Any, chart: Chart, name: str, quantity: str) -> None:
+    color = _COLORS.get(name, _OTHER)
+    series = chart.series(name, quantity)
+    if series:
+        sizes = [memory for memory, _ in series]
+        axes.fill_between(
+            sizes,
+            [band.low for _, band in series],
+            [band.high for _, band in series],
+            color=color,
+            alpha=0.15,
+            linewidth=0,
+            label=f"{chart.confidence_pct:g} % band, {name}",
+        )
+        axes.plot(sizes, [band.mid for _, band in series], color=color, linewidth=1.6, label=name)
+    for failed, marker in ((False, "o"), (True, "X")):
+        dots = chart.dots(name, quantity, failed=failed)
+        if dots:
+            axes.scatter(
+                [memory for memory, _ in dots],
+                [value for _, value in dots],
+                s=16 if not failed else 36,
+                marker=marker,
+                color=color if not failed else _FAILED,
+                alpha=0.6,
+                linewidths=0,
+                zorder=3,
+                label=f"measured, {name}" if not failed else "failed",
+            )
+
+
+def _marks(axes: Any, chart: Chart, quantity: str) -> None:
+    if quantity == "latency" and chart.slo_ms:
+        axes.axhline(
+            chart.slo_ms, color=_FAILED, linestyle="--", linewidth=1.1,
+            label=f"SLO {number(chart.slo_ms)} ms",
+        )  # fmt: skip
+    sizes = [point.memory_mb for point in chart.curve]
+    if chart.floor_mb and sizes and min(sizes) < chart.floor_mb:
+        axes.axvspan(
+            min(sizes),
+            chart.floor_mb,
+            color=_FAILED,
+            alpha=0.06,
+            linewidth=0,
+            label="out of memory",
+        )
+    tied = [(m, chart.value_at(m, chart.pick_architecture, quantity)) for m in chart.tied_mb]
+    points = [(m, value) for m, value in tied if value is not None]
+    if points:
+        axes.scatter(
+            [m for m, _ in points], [v for _, v in points], s=46, facecolors="none",
+            edgecolors=_PICK, linewidths=1.1, zorder=4, label="tied with the pick",
+        )  # fmt: skip
+    for memory, name, style, label in (
+        (chart.current_mb, chart.current_architecture, "s", "current"),
+        (chart.pick_mb, chart.pick_architecture, "*", "pick"),
+    ):
+        value = chart.value_at(memory, name, quantity)
+        if value is not None:
+            axes.scatter(
+                [memory], [value], s=150 if style == "*" else 55, marker=style, zorder=5,
+                color=_PICK if style == "*" else "#24292f", label=label,
+            )  # fmt: skip
+
+
+def _strip(document: str, chart: Chart) -> str:
+    """Keep the element alone: no prolog, no document type, no metadata that names addresses."""
+    document = document[document.index("<svg") :]
+    document = re.sub(r"<metadata>.*?</metadata>", "", document, flags=re.DOTALL)
+    document = re.sub(r' xmlns(:xlink)?="[^"]*"', "", document)
+    title = f"Cost and latency against memory size for {chart.function}"
+    return document.replace("<svg ", f'<svg role="img" aria-label="{_attribute(title)}" ', 1)
+
+
+def _attribute(text: str) -> str:
+    import html
+
+    return html.escape(text, quote=True)

@@ -1,0 +1,204 @@
+"""What the account recorded about a function, as the engine's evidence and workload."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from lambda_autotuner.aws.configuration import LATEST, FunctionConfiguration
+from lambda_autotuner.aws.errors import AwsError, MissingError
+from lambda_autotuner.aws.logs import fetch_reports
+from lambda_autotuner.aws.metrics import Window
+from lambda_autotuner.aws.reports import Report
+from lambda_autotuner.aws.session import Account
+from lambda_autotuner.aws.telemetry import Telemetry
+from lambda_autotuner.sizing.choices import Choices, current_of
+from lambda_autotuner.tuning.evidence import Outcome, Sample
+from lambda_autotuner.tuning.units import (
+    DAYS_PER_MONTH,
+    SECONDS_PER_DAY,
+    Architecture,
+    architecture_name,
+)
+from lambda_autotuner.tuning.workload import Workload
+
+_LINES = 1_500
+_SLICES = 15
+_SLICE_HOURS = 2.0
+_BYTECODE = ("java", "dotnet")
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """REPORT lines of a window; `complete` is False for a sample spread over it."""
+
+    lines: tuple[Report, ...]
+    complete: bool
+    reason: str = ""
+
+
+def read_reports(
+    account: Account, configuration: FunctionConfiguration, window: Window, *, lines: int = _LINES
+) -> Reports:
+    """REPORT lines of a function: all of them, or a sample spread over the window.
+
+    A busy function writes millions; the oldest thousand of them would describe one hour of one
+    day. Then equal shares are taken from slices over the whole window, the last hours included.
+
+    Args:
+        account: where to ask.
+        configuration: whose lines.
+        window: the span of time.
+        lines: about how many to read at most.
+    """
+    group = configuration.log_group
+    try:
+        found, complete = fetch_reports(account, group, window, limit=lines)
+        if complete:
+            return Reports(tuple(found), complete=True)
+        share = max(1, lines // _SLICES)
+        slices = [
+            fetch_reports(account, group, part, limit=share)[0]
+            for part in _spread(window, configuration.name)
+        ]
+    except MissingError:
+        return Reports((), complete=True, reason=f"there is no log group {group}")
+    except AwsError as error:
+        return Reports((), complete=False, reason=error.message)
+    unique = {line.request_id: line for part in slices for line in part}
+    return Reports(tuple(unique.values()), complete=False)
+
+
+def _spread(window: Window, seed: str) -> list[Window]:
+    """Short windows over a long one: one at a random time in each part, and the very last."""
+    rng = random.Random(seed)  # noqa: S311 - a sample, not a secret
+    length = min(timedelta(hours=_SLICE_HOURS), (window.end - window.start) / _SLICES)
+    part = (window.end - window.start) / (_SLICES - 1)
+    starts = [window.start + part * (i + rng.random()) for i in range(_SLICES - 1)]
+    starts = [min(start, window.end - length) for start in starts]
+    return [Window(start, start + length) for start in (*starts, window.end - length)]
+
+
+def report_samples(
+    reports: Iterable[Report],
+    *,
+    architecture: Architecture,
+    by_version: Mapping[str, Architecture] | None = None,
+) -> list[Sample]:
+    """REPORT lines as samples.
+
+    Args:
+        reports: the lines.
+        architecture: that of the function today.
+        by_version: architecture of each version, where known.
+    """
+    known = by_version or {}
+    return [_sample(line, known.get(line.version or "", architecture)) for line in reports]
+
+
+def _sample(line: Report, architecture: Architecture) -> Sample:
+    init = line.init_ms
+    if line.restore_ms is not None:
+        init = (init or 0.0) + line.restore_ms
+    return Sample(
+        memory_mb=line.memory_mb,
+        architecture=architecture,
+        duration_ms=line.duration_ms,
+        outcome=Outcome(line.outcome.value),
+        billed_ms=line.billed_ms,
+        init_ms=init,
+        max_memory_used_mb=line.max_memory_used_mb,
+        source="report_line",
+    )
+
+
+def telemetry_sample(telemetry: Telemetry, configuration: FunctionConfiguration) -> Sample | None:
+    """The mean duration of a window as one heavy sample; None without invocations."""
+    if not telemetry.invocations or telemetry.mean_duration_ms is None:
+        return None
+    where = current_of(configuration)
+    return Sample(
+        memory_mb=where.memory_mb,
+        architecture=where.architecture,
+        duration_ms=telemetry.mean_duration_ms,
+        source="metric",
+        weight=float(telemetry.invocations),
+    )
+
+
+def monthly(count: float | None, window: Window) -> float | None:
+    """A count in a window as a count in an average month."""
+    if count is None or window.seconds <= 0:
+        return None
+    return count * DAYS_PER_MONTH * SECONDS_PER_DAY / window.seconds
+
+
+def workload_of(
+    configuration: FunctionConfiguration,
+    choices: Choices,
+    *,
+    telemetry: Telemetry | None = None,
+    reports: Reports | None = None,
+    reserved_concurrency: int | None = None,
+    provisioned_concurrency: float = 0.0,
+) -> Workload:
+    """How a function is used, as far as the account tells."""
+    lines = reports.lines if reports is not None else ()
+    volume = monthly(telemetry.invocations, telemetry.window) if telemetry is not None else None
+    cold = sum(line.cold for line in lines) / len(lines) if lines else None
+    slow = sum(line.outcome.value == "timeout" for line in lines) / len(lines) if lines else None
+    runtime = configuration.runtime
+    return Workload(
+        invocations_per_month=volume,
+        cold_rate=cold,
+        request_fee=choices.request_fee,
+        ephemeral_mb=configuration.ephemeral_storage_mb,
+        savings_plan_discount_pct=choices.savings_plan_discount_pct,
+        provisioned_concurrency=provisioned_concurrency,
+        reserved_concurrency=reserved_concurrency,
+        peak_concurrency=telemetry.max_concurrent if telemetry is not None else None,
+        timeout_ms=configuration.timeout_seconds * 1_000.0,
+        timeout_share=slow,
+        runtime=runtime,
+        package_type=configuration.package_type,
+        snapstart=configuration.snapstart != "None",
+        architecture_portable=_portable(configuration),
+        horizon_days=choices.horizon_days,
+    )
+
+
+def _portable(configuration: FunctionConfiguration) -> bool | None:
+    """Whether the code runs on the other architecture; None where only trying it can tell.
+
+    A package without layers on Java or .NET holds bytecode. Everything else may hold compiled
+    parts that the configuration does not show.
+    """
+    runtime = configuration.runtime or ""
+    if configuration.package_type == "Zip" and not configuration.layers:
+        return True if runtime.startswith(_BYTECODE) else None
+    return None
+
+
+def dominant_version(reports: Iterable[Report]) -> str | None:
+    """The version that ran most of the newest quarter of the lines; None without any."""
+    stamped = [line for line in reports if line.timestamp is not None and line.version]
+    stamped.sort(key=lambda line: line.timestamp.timestamp() if line.timestamp else 0.0)
+    recent = stamped[-max(1, len(stamped) // 4) :] if stamped else []
+    counts: dict[str, int] = {}
+    for line in recent:
+        counts[str(line.version)] = counts.get(str(line.version), 0) + 1
+    return max(counts, key=counts.__getitem__) if counts else None
+
+
+def architectures_by_version(
+    versions: Iterable[FunctionConfiguration],
+) -> dict[str, Architecture]:
+    """Architecture of each version by its number."""
+    return {v.version: architecture_name(v.architecture) for v in versions if v.version != LATEST}
+
+
+def without_volume(workload: Workload) -> Workload:
+    """The same for one invocation instead of a month."""
+    return replace(workload, invocations_per_month=None)
