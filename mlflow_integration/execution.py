@@ -1,0 +1,404 @@
+"""One question to the agent: a root AGENT span, its tags, and a run with the figures."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import inspect
+import json
+import logging
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+from mlflow_integration import pipeline
+from mlflow_integration.recorder import Recorder
+from mlflow_integration.spans import OpenSpan, SpanHandle
+
+_logger = logging.getLogger(__name__)
+F = TypeVar("F", bound=Callable[..., Any])
+
+SOFT_FAILURES = (
+    "tool_error_handled",
+    "unknown_tool",
+    "refusal",
+    "budget_reached",
+    "interrupted",
+    "empty_answer",
+)
+_MAX_TAG = 4000
+_MAX_PARAM = 500
+_RUN_NAME = 80
+_active: contextvars.ContextVar[AgentExecution | None] = contextvars.ContextVar(
+    "mlflow_integration_execution", default=None
+)
+_common_tags: dict[str, str] = {}
+
+
+_run_of_trace: OrderedDict[str, str] = OrderedDict()
+_REMEMBERED_RUNS = 10_000
+
+
+def run_of_trace(trace_id: str) -> str | None:
+    """Return our id of the run that an execution of this process logged for a trace."""
+    return _run_of_trace.get(trace_id)
+
+
+def active_execution() -> AgentExecution | None:
+    """Return the innermost execution that runs in this context."""
+    return _active.get()
+
+
+def text_of(value: Any, limit: int = _MAX_TAG) -> str:
+    """Return a tag's text: `True` and `False` as MLflow's filters spell them, cut to fit."""
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+class AgentExecution:
+    """Tracks one question; a context manager (sync and async) and a decorator.
+
+    Attributes:
+        trace_id: The trace's id, None when nothing is recorded.
+        run_id: Our id of the run until the back end has given its own, None without a run.
+    """
+
+    def __init__(  # noqa: PLR0913 - these are the fields of the record
+        self,
+        question: str | None = None,
+        *,
+        name: str = "agent",
+        session_id: str | None = None,
+        user: str | None = None,
+        model: str | None = None,
+        prompt_version: str | None = None,
+        account: str | None = None,
+        region: str | None = None,
+        workflow: str | None = None,
+        question_id: str | None = None,
+        category: str | None = None,
+        difficulty: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        log_run: bool = True,
+    ) -> None:
+        self.question = question
+        self.name = name
+        self.session_id = session_id
+        self.user = user
+        self.log_run = log_run
+        self.trace_id: str | None = None
+        self.run_id: str | None = None
+        self.answer: str | None = None
+        self.error: BaseException | None = None
+        named = {
+            "model": model,
+            "prompt_version": prompt_version,
+            "account": account,
+            "region": region,
+            "workflow": workflow,
+            "question_id": question_id,
+            "category": category,
+            "difficulty": difficulty,
+        }
+        self.tags = {k: text_of(v) for k, v in named.items() if v is not None}
+        self.tags.update({str(k): text_of(v) for k, v in (tags or {}).items()})
+        self.metrics: dict[str, float] = {}
+        self._soft: dict[str, int] = {}
+        self._approvals: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+        self._span: OpenSpan | None = None
+        self._handle = SpanHandle()
+        self._recorder: Recorder | None = None
+        self._parent: AgentExecution | None = None
+        self._token: contextvars.Token[AgentExecution | None] | None = None
+        self._began = 0.0
+        self._success: bool | None = None
+
+    # What happens during the execution
+
+    def set_answer(self, text: str) -> None:
+        """Set the answer; it becomes the output of the AGENT span."""
+        self.answer = text
+        self._handle.set_outputs({"answer": text})
+
+    def set_error(self, error: BaseException | str) -> None:
+        """Mark the execution as failed although no exception leaves it."""
+        if isinstance(error, str):
+            error = RuntimeError(error)
+        self.error = error
+        self._handle.record_exception(error)
+
+    def set_success(self, success: bool) -> None:  # noqa: FBT001 - the value is the point
+        """Override the verdict, which is otherwise "no error"."""
+        self._success = success
+
+    def classify(self, kind: str, detail: str | None = None) -> None:
+        """Count a soft failure (see `SOFT_FAILURES`); it becomes a tag one can query."""
+        with self._lock:
+            self._soft[kind] = self._soft.get(kind, 0) + 1
+        if self._parent is not None:
+            self._parent.classify(kind)
+        self._handle.add_event("soft_failure", {"kind": kind, "detail": detail or ""})
+
+    def record_approval(
+        self,
+        tool: str,
+        decision: str,
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> None:
+        """Record a person's or a policy's decision (`requested`, `approved`, `rejected`, ...)."""
+        approval = {"tool": tool, "decision": decision, "reason": reason, "by": by}
+        with self._lock:
+            self._approvals.append(approval)
+        with OpenSpan(
+            f"approval:{tool}",
+            "GUARDRAIL",
+            {"tool": tool, "arguments": dict(arguments or {})},
+            {"approval.decision": decision, "approval.tool": tool},
+        ) as span:
+            span.set_outputs({"decision": decision, "reason": reason, "by": by})
+
+    def tag(self, **tags: Any) -> None:
+        """Set tags of this execution's trace and run."""
+        with self._lock:
+            self.tags.update({k: text_of(v) for k, v in tags.items() if v is not None})
+
+    def log_metrics(self, **metrics: float) -> None:
+        """Set metrics of this execution's run."""
+        with self._lock:
+            self.metrics.update({k: float(v) for k, v in metrics.items()})
+
+    # Entering and leaving
+
+    def __enter__(self) -> AgentExecution:
+        self._began = time.perf_counter()
+        self._parent = _active.get()
+        self._token = _active.set(self)
+        try:
+            found = pipeline.current()
+            if found is not None:
+                self._begin(found.recorder)
+        except Exception:  # noqa: BLE001 - tracing must not break what it watches
+            _logger.debug("the execution could not be recorded", exc_info=True)
+        return self
+
+    def _begin(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self.tags = {**_common_tags, **self.tags}
+        if self._parent is not None:
+            self.session_id = self.session_id or self._parent.session_id
+        inputs = {"question": self.question} if self.question is not None else None
+        self._span = OpenSpan(self.name, "AGENT", inputs, dict(self.tags))
+        self._handle = self._span.__enter__()
+        self.trace_id = self._handle.trace_id
+        if self.trace_id is None:
+            return
+        root = self._parent is None
+        if root:
+            self._update_trace(self.tags, opening=True)
+            recorder.record_open(self.trace_id, self.name, self.tags)
+        if self.log_run:
+            self.run_id = recorder.start_run(
+                text_of(self.question or self.name, _RUN_NAME),
+                tags={**self.tags, "trace_id": self.trace_id, "session_id": self.session_id or ""},
+                params=self._params(),
+            )
+            if root:
+                _run_of_trace[self.trace_id] = self.run_id
+                while len(_run_of_trace) > _REMEMBERED_RUNS:
+                    _run_of_trace.popitem(last=False)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        elapsed = time.perf_counter() - self._began
+        if self._token is not None:
+            try:
+                _active.reset(self._token)
+            except ValueError:
+                # A generator may be closed in another context than it was opened in.
+                _logger.debug("the execution ended in another context")
+        try:
+            self._finish(error, elapsed)
+        except Exception:  # noqa: BLE001 - tracing must not break what it watches
+            _logger.debug("the execution could not be recorded", exc_info=True)
+
+    def _finish(self, error: BaseException | None, elapsed: float) -> None:
+        if self._span is None:
+            return
+        failure = error or self.error
+        success = failure is None if self._success is None else self._success
+        with self._lock:
+            outcome = {
+                **self.tags,
+                "success": str(success),
+                "execution_time_seconds": f"{elapsed:.3f}",
+                "response_length_chars": str(len(self.answer or "")),
+                **{f"soft_failure.{kind}": "True" for kind in self._soft},
+            }
+            if self._soft:
+                outcome["soft_failures"] = ",".join(sorted(self._soft))
+            if self._approvals:
+                outcome["approvals"] = ",".join(a["decision"] for a in self._approvals)
+        if failure is not None:
+            outcome["error_type"] = type(failure).__name__
+            outcome["error_message"] = text_of(str(failure), _MAX_PARAM)
+        self._handle.set_attributes({f"outcome.{k}": v for k, v in outcome.items()})
+        if self._parent is None or self._parent.trace_id != self.trace_id:
+            self._update_trace(outcome)
+        elif not success:
+            self._parent._note_failed_turn()  # noqa: SLF001 - a turn of the same conversation
+        self._span.__exit__(type(error) if error else None, error, None)
+        if self._recorder is not None and self.run_id is not None:
+            self._finish_run(self._recorder, failure, outcome, elapsed, success=success)
+
+    def _note_failed_turn(self) -> None:
+        if self._success is None:
+            self._success = False
+
+    def _finish_run(
+        self,
+        recorder: Recorder,
+        failure: BaseException | None,
+        outcome: dict[str, str],
+        elapsed: float,
+        *,
+        success: bool,
+    ) -> None:
+        run = self.run_id or ""
+        metrics = {
+            "execution_time_seconds": elapsed,
+            "response_length_chars": float(len(self.answer or "")),
+            "success": 1.0 if success else 0.0,
+            "soft_failures": float(sum(self._soft.values())),
+            **self.metrics,
+        }
+        if self.answer is not None:
+            outcome = {**outcome, "response": text_of(self.answer)}
+        recorder.log_to_run(run, tags=outcome, metrics=metrics)
+        if self.question is not None or self.answer is not None:
+            document = {"question": self.question, "answer": self.answer}
+            recorder.add_artifact(
+                run, "interaction.json", json.dumps(document, ensure_ascii=False, indent=2)
+            )
+        if failure is not None:
+            recorder.add_artifact(run, "error.txt", "".join(traceback.format_exception(failure)))
+        if self.trace_id:
+            recorder.link_traces(run, [self.trace_id])
+        recorder.end_run(run, "FINISHED" if failure is None else "FAILED")
+
+    def _params(self) -> dict[str, str]:
+        chosen = ("model", "prompt_version", "category", "difficulty", "question_id", "workflow")
+        params = {k: text_of(self.tags[k], _MAX_PARAM) for k in chosen if k in self.tags}
+        if self.question is not None:
+            params["question"] = text_of(self.question, _MAX_PARAM)
+        return params
+
+    def _update_trace(self, tags: Mapping[str, str], *, opening: bool = False) -> None:
+        import mlflow
+
+        metadata = {}
+        if opening:
+            if self.session_id:
+                metadata["mlflow.trace.session"] = self.session_id
+            if self.user:
+                metadata["mlflow.trace.user"] = self.user
+        preview = {} if self.answer is None else {"response_preview": text_of(self.answer, 1000)}
+        if opening and self.question is not None:
+            preview["request_preview"] = text_of(self.question, 1000)
+        mlflow.update_current_trace(tags=dict(tags), metadata=metadata or None, **preview)
+
+    async def __aenter__(self) -> AgentExecution:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def __call__(self, function: F) -> F:
+        """Track every call of `function`: its first text argument is the question."""
+        return _decorate(function, self._again)
+
+    def _again(self, question: str | None) -> AgentExecution:
+        return AgentExecution(
+            question if self.question is None else self.question,
+            name=self.name,
+            session_id=self.session_id,
+            user=self.user,
+            tags=self.tags,
+            log_run=self.log_run,
+        )
+
+
+def _question_in(function: Callable[..., Any], args: Any, kwargs: Any) -> str | None:
+    try:
+        bound = inspect.signature(function).bind_partial(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        return None
+    if isinstance(bound.get("question"), str):
+        return str(bound["question"])
+    return next((v for v in bound.values() if isinstance(v, str)), None)
+
+
+def _decorate(function: F, make: Callable[[str | None], AgentExecution]) -> F:
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def async_tracked(*args: Any, **kwargs: Any) -> Any:
+            with make(_question_in(function, args, kwargs)) as execution:
+                result = await function(*args, **kwargs)
+                _note_result(execution, result)
+                return result
+
+        return async_tracked  # type: ignore[return-value]
+
+    @functools.wraps(function)
+    def tracked(*args: Any, **kwargs: Any) -> Any:
+        with make(_question_in(function, args, kwargs)) as execution:
+            result = function(*args, **kwargs)
+            _note_result(execution, result)
+            return result
+
+    return tracked  # type: ignore[return-value]
+
+
+def _note_result(execution: AgentExecution, result: Any) -> None:
+    if execution.answer is None and result is not None:
+        execution.set_answer(str(getattr(result, "text", result)))
+
+
+def track_agent_execution(question: Any = None, **options: Any) -> Any:
+    """Track one question to the agent.
+
+    As a context manager (`with` or `async with`): `track_agent_execution("Which ...?",
+    session_id=..., model=..., category=..., tags={...}) as execution`, then
+    `execution.set_answer(text)`. As a decorator, bare or with options, of a sync or async
+    function: the question is its first text argument, the answer what it returns. Inside
+    another execution it becomes a turn: a child AGENT span of the same trace.
+
+    Args:
+        question: The question, or the function to decorate.
+        **options: See `AgentExecution`.
+    """
+    if callable(question):
+        return _decorate(question, lambda text: AgentExecution(text, **options))
+    return AgentExecution(question, **options)
+
+
+def set_common_tags(tags: Mapping[str, Any]) -> None:
+    """Set tags that every later execution of this process carries."""
+    _common_tags.update({str(k): text_of(v) for k, v in tags.items()})

@@ -1,0 +1,201 @@
+"""What a secret looks like: shapes of known tokens, telling names, plain values.
+
+Each rule is gated by literals that every match contains, so that a text without them is
+scanned at the speed of a substring search and not of a regular expression.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One shape of a secret: `gates` are lower-case literals, one of which a match contains."""
+
+    name: str
+    gates: tuple[str, ...]
+    pattern: re.Pattern[str]
+    keep: str = ""
+
+    @property
+    def replacement(self) -> str:
+        """The text that stands for the secret; `keep` is a group reference kept in front."""
+        return f"{self.keep}[masked:{self.name}]"
+
+
+def _rule(name: str, gates: str, pattern: str, keep: str = "", flags: int = 0) -> Rule:
+    return Rule(name, tuple(gates.split()), re.compile(pattern, flags), keep)
+
+
+RULES: tuple[Rule, ...] = (
+    _rule(
+        "private-key",
+        "private",
+        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?"
+        r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+        flags=re.DOTALL,
+    ),
+    _rule("aws-access-key", "akia asia abia acca", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,20}\b"),
+    _rule(
+        "aws-session-token",
+        "iqojb3jpz2lu fwogzxivyxdz fqogzxivyxdz",
+        r"\b(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9/+=%]{16,}",
+    ),
+    _rule(
+        "signature",
+        "x-amz- sig= signature=",
+        r"(?i)((?:[?&;]|^|\b)(?:x-amz-(?:signature|security-token|credential)|sig|signature)=)"
+        r"[^&\s\"'<>]{8,}",
+        r"\1",
+    ),
+    _rule("jwt", "eyj", r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)?"),
+    _rule("github-token", "ghp_ gho_ ghu_ ghs_ ghr_", r"\bgh[pousr]_[A-Za-z0-9]{20,}"),
+    _rule("github-token", "github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{20,}"),
+    _rule("gitlab-token", "glpat- gldt- glrt-", r"\bgl(?:pat|dt|rt)-[A-Za-z0-9_.-]{16,}"),
+    _rule("slack-token", "xox xapp-", r"\b(?:xox[a-z]|xapp)-[A-Za-z0-9-]{8,}"),
+    _rule(
+        "webhook",
+        "hooks.slack.com /api/webhooks/",
+        r"(hooks\.slack\.com/(?:services|workflows)/|/api/webhooks/)[A-Za-z0-9/_-]{8,}",
+        r"\1",
+    ),
+    _rule("databricks-token", "dapi dkea dose", r"\b(?:dapi|dkea|dose)[0-9a-f]{30,40}(?:-\d+)?"),
+    _rule("api-key", "sk- pk- rk-", r"\b(?:sk|pk|rk)-(?:[a-z0-9]+-)*[A-Za-z0-9_-]{16,}"),
+    _rule(
+        "payment-key",
+        "sk_ rk_ pk_ whsec_",
+        r"\b(?:(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,})",
+    ),
+    _rule("google-key", "aiza ya29. gocspx-", r"\b(?:AIza|ya29\.|GOCSPX-)[A-Za-z0-9_-]{20,}"),
+    _rule("sendgrid-key", "sg.", r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    _rule("package-token", "npm_ pypi-", r"\b(?:npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{16,})"),
+    _rule("model-hub-token", "hf_", r"\bhf_[A-Za-z0-9]{20,}"),
+    _rule(
+        "service-token",
+        "hvs. hvb. dop_v1_ shpat_ lin_api_ dckr_pat_ atlasv1. nrak- sntrys_ pat- figd_",
+        r"\b(?:hvs\.|hvb\.|dop_v1_|shpat_|lin_api_|dckr_pat_|[A-Za-z0-9]{14}\.atlasv1\."
+        r"|NRAK-|sntrys_|figd_)[A-Za-z0-9_.+/=-]{16,}",
+    ),
+    _rule("telegram-token", ":aa", r"\b\d{8,10}:AA[A-Za-z0-9_-]{30,}"),
+    _rule("twilio-key", "sk ac", r"\bSK[0-9a-f]{32}\b"),
+    _rule(
+        "storage-key",
+        "accountkey sharedaccesskey sharedaccesssignature",
+        r"(?i)\b(AccountKey|SharedAccessKey|SharedAccessSignature)=[^;\s\"']{8,}",
+        r"\1=",
+    ),
+    _rule(
+        "authorization",
+        "bearer basic token digest",
+        r"(?i)\b(Authorization\W{1,4}(?:Bearer|Basic|Token|Digest)\s+|Bearer\s+|Basic\s+"
+        r"(?=[A-Za-z0-9+/]{12,}={0,2}(?:\W|$))(?=[A-Za-z0-9+/=]*[A-Z0-9]))"
+        r"(?=[A-Za-z0-9._~+/=-]*[0-9A-Z._~+/=-])[A-Za-z0-9._~+/=-]{12,}",
+        r"\1",
+    ),
+    _rule(
+        "connection-string",
+        "://",
+        r"\b([a-zA-Z][a-zA-Z0-9+.-]{1,30}://)[^\s/@:\"'<>]*:[^\s\"'<>]*?@(?=[\w.\[-])",
+        r"\1",
+    ),
+)
+
+# Names behind which a secret stands, compared without case, dashes, dots and underscores.
+_SENSITIVE = re.compile(
+    r"passw(?:or)?d|passphrase|passcode|(?:^|[a-z])pwd$|^pwd|secret|credential|apikey|accesskey"
+    r"|secretkey|privatekey|signingkey|encryptionkey|masterkey|licensekey|accountkey|sharedkey"
+    r"|sessionkey|hmackey|authkey|servicekey|deploykey|sshkey|token|bearer|^authorization$"
+    r"|^auth$|authheader|cookie|connectionstring|connstr|connectionuri|databaseurl|dburl|^dsn$"
+    r"|dsn$|redisurl|mongouri|amqpurl|brokerurl|webhookurl|otpseed|^pin$|mnemonic|salt$"
+)
+_INNOCENT = re.compile(
+    r"tokens(?:$|used|total|per|count|limit)|max(?:new)?token|tokencount|tokenusage|tokenlimit"
+    r"|tokenizer|tokentype|nexttoken|paginationtoken|continuationtoken|pagetoken|synctoken"
+    r"|tokencost|tokenbudget|tokenrate|tokenprice|secretsmanager|secretname|secretarn|secretid$"
+    r"|secretversion|credentialtype|credentialsource|passwordpolicy|passwordlastused"
+    r"|accesskeyid$|accesskeycount|accesskeystatus|secrets?found|secretcount|tokenexpir"
+    r"|cookiecount|clienttoken$|lasttoken|tokenid$"
+)
+_SEPARATORS = re.compile(r"[^a-z0-9]")
+_ARN = re.compile(r"^arn:aws[\w-]*:")
+_REFERENCE = re.compile(r"^(?:\$\{.*\}|\{\{.*\}\}|<[^<>]*>|\*+|\[masked:[\w-]+\]|None|null)$")
+
+ASSIGNMENT_GATES = (
+    "passw", "passphrase", "passcode", "pwd", "secret", "credential", "apikey", "api_key",
+    "api-key", "api key", "access_key", "accesskey", "access-key", "access key", "private_key",
+    "privatekey", "private-key", "signing", "encryption", "master_key", "master-key", "masterkey",
+    "license", "account_key", "accountkey", "session_key", "hmac", "auth", "token", "bearer",
+    "cookie", "connection", "connstr", "conn_str", "database_url", "databaseurl", "db_url",
+    "dsn", "redis_url", "mongo", "amqp", "broker_url", "webhook", "seed", "mnemonic", "salt",
+    "pin",
+)  # fmt: skip
+ASSIGNMENT = re.compile(
+    r"(?P<key>[A-Za-z][\w.\- ]{1,60}?|[A-Za-z]\w{1,60})"
+    r"(?P<between>\\?[\"']?\s{0,4}(?:=>|:=|=|:|\bis\b)\s{0,4})"
+    r"(?:\\?\"(?P<double>(?:[^\"\\]|\\(?!\").)*)\\?\"|'(?P<single>[^']*)'|(?P<bare>[^\s,;&\"'<>{}\[\]()]+))"
+)
+ENVIRONMENT_GATES = ("variables", "environment", "env_vars", "envvars", '"env"', "'env'")
+_ENVIRONMENT_KEYS = frozenset(
+    {"variables", "environment", "environmentvariables", "env", "envvars", "environmentvars"}
+)
+ENVIRONMENT_BLOCK = re.compile(
+    r"(?P<head>\\?[\"']?(?:[Ee]nvironment_?[Vv]ariables|[Ee]nvironment|[Vv]ariables|env_vars"
+    r"|env)\\?[\"']?\s*[=:]\s*\{)(?P<body>[^{}]*)(?P<tail>\}?)"
+)
+ENVIRONMENT_ENTRY = re.compile(
+    r"\\?[\"']?(?P<key>[A-Za-z_]\w*)\\?[\"']?\s*[=:]\s*\\?[\"']?"
+    r"(?P<value>[^\"'\\,}]+(?:\\(?![\"'])[^\"'\\,}]*)*)"
+)
+_PLAIN_VALUES = frozenset(
+    "true false yes no on off none null 0 1 debug info warn warning error critical trace prod "
+    "production staging stage dev development test testing qa json text utc".split()
+)
+_PLAIN_KEYS = frozenset(
+    "AWS_REGION AWS_DEFAULT_REGION TZ LANG LC_ALL LOG_LEVEL STAGE ENV ENVIRONMENT "
+    "POWERTOOLS_SERVICE_NAME POWERTOOLS_LOG_LEVEL POWERTOOLS_METRICS_NAMESPACE "
+    "AWS_LAMBDA_FUNCTION_NAME AWS_LAMBDA_FUNCTION_MEMORY_SIZE AWS_EXECUTION_ENV".split()
+)
+_PLAIN_SHAPE = re.compile(r"^(?:[a-z]{2}(?:-[a-z]+)+-\d|[A-Za-z][A-Za-z0-9_.-]{0,30})$")
+
+
+def is_sensitive_key(name: str) -> bool:
+    """Say whether a value named `name` is a secret by its name."""
+    plain = _SEPARATORS.sub("", name.lower())
+    return bool(_SENSITIVE.search(plain)) and not _INNOCENT.search(plain)
+
+
+def is_environment_key(name: str) -> bool:
+    """Say whether a mapping named `name` holds environment variables."""
+    return _SEPARATORS.sub("", name.lower()) in _ENVIRONMENT_KEYS
+
+
+def is_telling_value(value: Any) -> bool:
+    """Say whether `value` can be a secret at all: references, flags and ARNs are not."""
+    if value is None or isinstance(value, bool):
+        return False
+    if isinstance(value, str):
+        text = value.strip()
+        if not text or _ARN.match(text) or _REFERENCE.match(text):
+            return False
+        return text.lower() not in {"true", "false", "none", "null", "yes", "no"}
+    if isinstance(value, (Mapping, list, tuple)):
+        return len(value) > 0
+    return True
+
+
+def environment_value_is_plain(key: str, value: Any) -> bool:
+    """Say whether an environment variable's value may be shown: flags, levels, regions."""
+    if value is None or isinstance(value, bool):
+        return True
+    text = str(value).strip()
+    if _REFERENCE.match(text) or not text:
+        return True
+    if is_sensitive_key(key):
+        return False
+    if text.lower() in _PLAIN_VALUES:
+        return True
+    return key.upper() in _PLAIN_KEYS and bool(_PLAIN_SHAPE.match(text))

@@ -1,0 +1,363 @@
+"""The process's tracing: set up once, cheap to ask for, safe to lose its back end."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mlflow_integration.courier import Courier
+from mlflow_integration.environment import (
+    Destination,
+    databricks_host,
+    find_dotenv,
+    foreign_notices,
+    load_dotenv,
+    parse_switch,
+    read_destination,
+    state_dir as choose_state_dir,
+)
+from mlflow_integration.errors import SpoolError, TracingError
+from mlflow_integration.masking import Masker
+from mlflow_integration.probe import DEADLINE_SECONDS, Probe, probe
+from mlflow_integration.recorder import PLACEHOLDER_EXPERIMENT_ID, Recorder
+from mlflow_integration.spool import ensure_spool
+from mlflow_integration.status import SWITCHED_OFF, TracingStatus
+
+_logger = logging.getLogger(__name__)
+EXIT_SECONDS = 2.5
+
+
+@dataclass
+class Pipeline:
+    """What a traced process holds: its recorder, its courier and the store's address."""
+
+    recorder: Recorder
+    courier: Courier
+    store_uri: str
+    status: TracingStatus
+
+
+_lock = threading.RLock()
+_pipeline: Pipeline | None = None
+_decided = False
+_exit_hook = False
+
+
+def current() -> Pipeline | None:
+    """Return the pipeline when tracing records, initialising it if the environment says so."""
+    global _decided
+    if _pipeline is None and not _decided:
+        with _lock:
+            if _pipeline is None and not _decided:
+                _decided = True
+                if os.environ.get("MLFLOW_TRACKING_URI") or os.environ.get(
+                    "MLFLOW_ENABLE_TRACING", ""
+                ).strip().lower() in {"true", "1", "yes", "on"}:
+                    initialize_mlflow()
+    if _pipeline is not None:
+        _readopt(_pipeline)
+    return _pipeline
+
+
+def initialize_mlflow(
+    *,
+    state_dir: Path | str | None = None,
+    tracking_uri: str | None = None,
+    experiment: str | None = None,
+    dotenv: bool = True,
+    autolog: bool = True,
+    masking_patterns: Iterable[str] = (),
+    timeout_seconds: float = DEADLINE_SECONDS,
+) -> TracingStatus:
+    """Set tracing up from the environment and `.env`, and say how that went.
+
+    Never raises because of a setting, a folder or a server, and takes at most
+    `timeout_seconds` beyond importing MLflow. Prints nothing; see `TracingStatus.banner_lines`.
+
+    Args:
+        state_dir: Folder for `mlflow.db` and `spool/`; by default LAMBDA_AUTOTUNER_STATE_DIR,
+            else `.lambda-autotuner` beside `config.yaml`, else the user's state folder.
+        tracking_uri: Instead of MLFLOW_TRACKING_URI.
+        experiment: Instead of MLFLOW_EXPERIMENT_NAME.
+        dotenv: Whether to read the nearest `.env` (it never replaces what is set).
+        autolog: Whether to switch `mlflow.langchain.autolog()` on when LangChain is installed.
+        masking_patterns: Regular expressions of further secrets; MLFLOW_MASKING_PATTERNS, one
+            a line, adds to them.
+        timeout_seconds: Limit for the probe of the back end.
+    """
+    options = _Options(
+        Path(state_dir) if state_dir else None,
+        tracking_uri,
+        experiment,
+        dotenv,
+        autolog,
+        tuple(masking_patterns),
+        timeout_seconds,
+    )
+    with _lock:
+        global _decided
+        _decided = True
+        return _initialize(options)
+
+
+@dataclass(frozen=True)
+class _Options:
+    folder: Path | None
+    tracking_uri: str | None
+    experiment: str | None
+    dotenv: bool
+    autolog: bool
+    patterns: tuple[str, ...]
+    seconds: float
+
+
+def _initialize(options: _Options) -> TracingStatus:
+    environ = os.environ
+    dotenv = find_dotenv() if options.dotenv else None
+    added = load_dotenv(dotenv, environ)
+    _logger.debug("environment: .env is %s and adds %s", dotenv, ", ".join(added) or "nothing")
+    notices = foreign_notices(environ)
+    for notice in notices:
+        _logger.info(notice)
+    failed = TracingStatus(
+        enabled=False, recording=False, destination="", experiment="", dotenv=dotenv,
+        notices=notices,
+    )  # fmt: skip
+    try:
+        if not parse_switch(
+            environ.get("MLFLOW_ENABLE_TRACING"), default=True, name="MLFLOW_ENABLE_TRACING"
+        ):
+            shut_down()
+            return replace(failed, reason=SWITCHED_OFF, code="off")
+        folder = choose_state_dir(options.folder, environ)
+        _adopt_credentials(options.tracking_uri or environ.get("MLFLOW_TRACKING_URI", ""))
+        destination = read_destination(
+            environ, folder, tracking_uri=options.tracking_uri, experiment=options.experiment
+        )
+        patterns = (*options.patterns, *environ.get("MLFLOW_MASKING_PATTERNS", "").splitlines())
+        masker = Masker.with_patterns(p for p in patterns if p.strip())
+        spool = folder / "spool"
+        ensure_spool(spool)
+    except SpoolError as error:
+        shut_down()
+        return replace(failed, reason=error.message, remedy=error.remedy, code="spool")
+    except (TracingError, ValueError) as error:
+        shut_down()
+        remedy = getattr(error, "remedy", None)
+        message = getattr(error, "message", str(error))
+        return replace(failed, reason=message, remedy=remedy, code="configuration")
+    return _start(options, destination, masker, spool, replace(failed, spool=spool))
+
+
+def _start(
+    options: _Options,
+    destination: Destination,
+    masker: Masker,
+    spool: Path,
+    status: TracingStatus,
+) -> TracingStatus:
+    global _pipeline
+    answer: list[Probe] = []
+    asking = threading.Thread(
+        target=lambda: answer.append(probe(destination, seconds=options.seconds)), daemon=True
+    )
+    asking.start()
+    _import_mlflow(autolog=options.autolog)
+    began = time.monotonic()
+    status = replace(
+        status, recording=True, destination=destination.uri, experiment=destination.experiment
+    )
+    courier = Courier(spool)
+    recorder = Recorder(spool, destination, masker, on_item=courier.wake)
+    previous, _pipeline = _pipeline, Pipeline(recorder, courier, "", status)
+    if previous is not None:
+        previous.recorder.writer.close()
+    _install(_pipeline)
+    if options.autolog and importlib.util.find_spec("langchain_core"):
+        import mlflow.langchain
+
+        mlflow.langchain.autolog()
+    asking.join(options.seconds)
+    found = answer[0] if answer else probe(destination, seconds=0.01)
+    status = replace(
+        status,
+        enabled=found.code is None,
+        experiment=found.experiment or destination.experiment,
+        reason=found.reason,
+        remedy=found.remedy,
+        code=found.code,
+        elapsed_seconds=time.monotonic() - began,
+    )
+    for hop in found.hops:
+        _logger.debug(
+            "probe: %s %s in %.0f ms %s",
+            hop.name, "ok" if hop.ok else "failed", hop.milliseconds, hop.detail,
+        )  # fmt: skip
+    _logger.debug("tracing: %s", status.banner_lines()[3])
+    _pipeline.status = status
+    _register_exit_hook()
+    return status
+
+
+def _import_mlflow(*, autolog: bool) -> None:
+    # MLflow reports usage to its makers unless it is told not to before it is imported.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    import mlflow  # noqa: F401
+
+    if autolog and importlib.util.find_spec("langchain_core"):
+        import mlflow.langchain.langchain_tracer  # noqa: F401
+
+
+def _install(pipeline: Pipeline) -> None:
+    """Point MLflow's own machinery at our store."""
+    import mlflow
+    from mlflow.entities.trace_location import MlflowExperimentLocation
+
+    from mlflow_integration.store import register
+
+    # Our store only writes a line to a file: MLflow's own queue would add loss and an exit delay.
+    os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
+    if pipeline.recorder.destination.otlp:
+        # The delivery worker serves the collector, from masked records.
+        os.environ["MLFLOW_INTEGRATION_OTLP_ENDPOINT"] = pipeline.recorder.destination.otlp
+        os.environ["MLFLOW_TRACE_ENABLE_OTLP_DUAL_EXPORT"] = "false"
+    if not pipeline.store_uri:
+        pipeline.store_uri = register(pipeline.recorder)
+    inherited = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(pipeline.store_uri)
+    # MLflow exports its tracking URI to child processes; ours means nothing to them.
+    if inherited is None:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    else:
+        os.environ["MLFLOW_TRACKING_URI"] = inherited
+    # An explicit destination is what keeps a foreign OTEL_EXPORTER_OTLP_ENDPOINT from taking all.
+    mlflow.tracing.set_destination(
+        MlflowExperimentLocation(experiment_id=PLACEHOLDER_EXPERIMENT_ID)
+    )
+
+
+def _readopt(pipeline: Pipeline) -> None:
+    """Follow a later `mlflow.set_tracking_uri`: new destination, same spool and masking."""
+    import mlflow
+
+    uri = mlflow.get_tracking_uri()
+    if uri == pipeline.store_uri:
+        return
+    with _lock:
+        if mlflow.get_tracking_uri() != uri or _pipeline is not pipeline:
+            return
+        _logger.info("the tracking URI was changed; following it, with masking and spool")
+        switch_destination(tracking_uri=uri)
+
+
+def switch_destination(
+    *, tracking_uri: str | None = None, experiment: str | None = None
+) -> Pipeline:
+    """Send what comes from now on somewhere else.
+
+    Raises:
+        TracingError: The address or the name cannot be used; nothing has changed then.
+    """
+    global _pipeline
+    with _lock:
+        pipeline = _pipeline
+        if pipeline is None:
+            raise TracingError("Tracing is not set up.", remedy="Call initialize_mlflow() first.")
+        old = pipeline.recorder.destination
+        spool = pipeline.recorder.writer.spool
+        if tracking_uri is not None:
+            _adopt_credentials(tracking_uri)
+        destination = read_destination(
+            os.environ,
+            spool.parent,
+            tracking_uri=tracking_uri or old.uri,
+            experiment=experiment or old.experiment,
+        )
+        if destination.kind == "databricks" and not destination.host:
+            host = databricks_host(os.environ, destination.profile)
+            destination = replace(destination, host=host)
+        recorder = Recorder(
+            spool, destination, pipeline.recorder.masker, on_item=pipeline.courier.wake
+        )
+        status = replace(
+            pipeline.status, destination=destination.uri, experiment=destination.experiment
+        )
+        pipeline.recorder.writer.close()
+        _pipeline = Pipeline(recorder, pipeline.courier, "", status)
+        _pipeline.recorder.retired = [*pipeline.recorder.retired, pipeline.recorder.writer]
+        _install(_pipeline)
+        return _pipeline
+
+
+def _adopt_credentials(uri: str) -> None:
+    """Move `user:password@` of an address to MLflow's own variables; addresses get stored."""
+    if "://" not in uri or "@" not in uri:
+        return
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return
+    if parts.scheme in {"http", "https"} and parts.username:
+        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+
+
+def flush(timeout_seconds: float = EXIT_SECONDS) -> int:
+    """Wait until what this process recorded is delivered; return how much is left on disk.
+
+    Stops waiting early when the back end is known to be away.
+    """
+    pipeline = _pipeline
+    if pipeline is None:
+        return 0
+    return pipeline.courier.drain(pipeline.recorder.writers(), timeout_seconds)
+
+
+def shut_down() -> None:
+    """Stop recording in this process; what is recorded stays on disk and is delivered later."""
+    global _pipeline
+    with _lock:
+        pipeline, _pipeline = _pipeline, None
+        if pipeline is None:
+            return
+        for writer in pipeline.recorder.writers():
+            writer.close()
+        import mlflow
+
+        mlflow.tracing.disable()
+
+
+def _register_exit_hook() -> None:
+    global _exit_hook
+    if not _exit_hook:
+        _exit_hook = True
+        atexit.register(_at_exit)
+
+
+def _at_exit() -> None:
+    try:
+        left = flush()
+    except Exception:  # noqa: BLE001 - a process must be able to leave
+        _logger.debug("the last flush failed", exc_info=True)
+        return
+    if left:
+        _logger.info(
+            "%d records are kept on disk; the next command or `traces sync` delivers them", left
+        )
+
+
+def mlflow_module() -> Any:
+    """Return MLflow, imported with its telemetry off."""
+    _import_mlflow(autolog=False)
+    import mlflow
+
+    return mlflow
