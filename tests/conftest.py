@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,3 +59,64 @@ def shared_dir() -> Path:
 def curves_file(shared_dir: Path) -> Path:
     """Durations that were really measured on AWS."""
     return shared_dir / "lambda-curves" / "curves.csv.gz"
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server of this test run, as an SQLAlchemy URL of its own database."""
+    binaries = _postgres_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server binary on this machine")
+    folder = Path(tempfile.mkdtemp(prefix="autotuner-postgres-"))
+    # PostgreSQL refuses to run as root; its package brings a user for it.
+    user = "postgres" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+    options: dict[str, Any] = {
+        "user": user,
+        "cwd": folder,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data = folder / "data"
+    subprocess.run(
+        [binaries / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        check=True,
+        **options,
+    )
+    settings = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off"
+    log = folder / "server.log"
+    control = binaries / "pg_ctl"
+    subprocess.run(
+        [control, "-D", data, "-l", log, "-w", "-o", settings, "start"], check=True, **options
+    )
+    try:
+        yield f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([control, "-D", data, "-m", "immediate", "stop"], check=True, **options)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> str:
+    """An empty database of the test's own on that server."""
+    import sqlalchemy as sa
+
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    engine = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return f"{postgres_url.rsplit('/', 1)[0]}/{name}"
+
+
+def _postgres_binaries() -> Path | None:
+    """The folder of the newest installed server."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    command = shutil.which("initdb")
+    return Path(command).parent if command else None
