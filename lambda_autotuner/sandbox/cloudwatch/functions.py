@@ -28,9 +28,7 @@ _REDUCERS: Final[dict[str, Callable[[Floats], float]]] = {
 }
 
 
-def _arguments(
-    name: str, arguments: list[Value], low: int, high: int
-) -> list[Value]:
+def _arguments(name: str, arguments: list[Value], low: int, high: int) -> list[Value]:
     if not low <= len(arguments) <= high:
         raise ExpressionError(f"Wrong number of arguments for function '{name}'")
     return arguments
@@ -79,7 +77,11 @@ def _across(name: str, members: list[Series], scope: Scope) -> Series:
     if not len(times):
         return Series(times, np.empty(0), period_ms, name)
     reduce = {
-        "AVG": np.nanmean, "MAX": np.nanmax, "MIN": np.nanmin, "SUM": np.nansum, "STDDEV": np.nanstd
+        "AVG": np.nanmean,
+        "MAX": np.nanmax,
+        "MIN": np.nanmin,
+        "SUM": np.nansum,
+        "STDDEV": np.nanstd,
     }[name]
     return Series(times, reduce(table, axis=0), period_ms, name)  # type: ignore[operator]
 
@@ -354,7 +356,10 @@ FUNCTIONS: Final[dict[str, Implementation]] = {
     **{
         name: _refused(name)
         for name in (
-            "ANOMALY_DETECTION_BAND", "DB_PERF_INSIGHTS", "INSIGHT_RULE_METRIC", "LAMBDA",
+            "ANOMALY_DETECTION_BAND",
+            "DB_PERF_INSIGHTS",
+            "INSIGHT_RULE_METRIC",
+            "LAMBDA",
             "SERVICE_QUOTA",
         )
     },

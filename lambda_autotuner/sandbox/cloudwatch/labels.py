@@ -99,7 +99,11 @@ def _figure(what: str, points: Points) -> str | None:
         seconds = int(points.timestamp_ms[places[name]]) / 1000
         return datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC).strftime("%H:%M")
     figures = {
-        "AVG": values.mean(), "MAX": values.max(), "MIN": values.min(), "SUM": values.sum(),
-        "FIRST": values[0], "LAST": values[-1],
+        "AVG": values.mean(),
+        "MAX": values.max(),
+        "MIN": values.min(),
+        "SUM": values.sum(),
+        "FIRST": values[0],
+        "LAST": values[-1],
     }
     return f"{float(figures[name]):g}"

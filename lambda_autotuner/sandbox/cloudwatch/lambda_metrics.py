@@ -187,7 +187,12 @@ def _per_invocation(
     times, weights, outcome = columns.timestamp_ms, columns.weight, columns.outcome
     duration = columns.duration_ms
     if keep is not None:
-        times, weights, outcome, duration = times[keep], weights[keep], outcome[keep], duration[keep]
+        times, weights, outcome, duration = (
+            times[keep],
+            weights[keep],
+            outcome[keep],
+            duration[keep],
+        )
     unit = "Count"
     if metric == "Duration":
         values, unit = duration, "Milliseconds"

@@ -131,9 +131,7 @@ def get_metric_statistics(call: Call, params: Params) -> Result:
     if start_ms >= end_ms:
         raise value_error("The parameter StartTime must be less than the parameter EndTime.")
     if period_s not in (1, 5, 10, 20, 30) and period_s % 60:
-        raise value_error(
-            "The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60."
-        )
+        raise value_error("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
     requested = (end_ms - start_ms) // 1000 // period_s
     if requested > _MAX_DATAPOINTS:
         raise combination_error(
@@ -164,8 +162,7 @@ def _statistics(params: Params) -> list[str]:
         )
     if len(extended) > _MAX_EXTENDED:
         raise value_error(
-            "The collection ExtendedStatistics must not have a size greater than "
-            f"{_MAX_EXTENDED}."
+            f"The collection ExtendedStatistics must not have a size greater than {_MAX_EXTENDED}."
         )
     for position, name in enumerate(extended, 1):
         if name in SIMPLE or parse_statistic(name) is None:

@@ -143,9 +143,7 @@ class Evaluation:
     def scope(self, query: dict[str, Any]) -> Scope:
         """What this query's expression can see."""
         metrics = [item["Id"] for item in self.queries if "MetricStat" in item]
-        periods = [
-            period for item in self.queries if (period := period_of(item)) is not None
-        ]
+        periods = [period for item in self.queries if (period := period_of(item)) is not None]
         period_s = query.get("Period") or min(periods, default=_DEFAULT_PERIOD_S)
         anchor_ms = rounded_start(self.start_ms, period_s * 1000, self.call.now_ms)
         return Scope(

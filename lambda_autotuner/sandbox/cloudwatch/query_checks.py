@@ -67,9 +67,7 @@ def _check_query(where: str, query: dict[str, Any]) -> None:
         )
     for member in ("Namespace", "MetricName"):
         if not stat["Metric"].get(member):
-            raise _refusal(
-                f"The parameter {where}.MetricStat.Metric.{member} is required."
-            )
+            raise _refusal(f"The parameter {where}.MetricStat.Metric.{member} is required.")
 
 
 def _check_period(where: str, period_s: int) -> None:

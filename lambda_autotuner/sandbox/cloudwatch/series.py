@@ -87,9 +87,7 @@ def retained_from(period_ms: int, now_ms: int) -> int:
     return now_ms - _LONGEST_MS
 
 
-def aggregate(
-    data: MetricData, statistic: Statistic, anchor_ms: int, period_ms: int
-) -> Points:
+def aggregate(data: MetricData, statistic: Statistic, anchor_ms: int, period_ms: int) -> Points:
     """One value per period with data; periods start at `anchor_ms` + k * `period_ms`."""
     if data.sets is not None:
         return _with_sets(data, statistic, anchor_ms, period_ms)
@@ -136,9 +134,7 @@ def _with_sets(data: MetricData, statistic: Statistic, anchor_ms: int, period_ms
         plain = (sets.counts == 1) | (sets.minima == sets.maxima)
         buckets = (sets.timestamp_ms - anchor_ms) // period_ms
         spoiled = np.unique(buckets[~plain])
-        merged = _merged(
-            data, sets.timestamp_ms[plain], sets.minima[plain], sets.counts[plain]
-        )
+        merged = _merged(data, sets.timestamp_ms[plain], sets.minima[plain], sets.counts[plain])
         points = aggregate(merged, statistic, anchor_ms, period_ms)
         found = (points.timestamp_ms - anchor_ms) // period_ms
         keep = ~np.isin(found, spoiled)
@@ -171,9 +167,16 @@ def window(data: MetricData, start_ms: int, end_ms: int) -> MetricData:
     sets = data.sets
     if sets is not None:
         begin, end = np.searchsorted(sets.timestamp_ms, (start_ms, end_ms))
-        sets = None if begin == end else StatisticSets(
-            sets.timestamp_ms[begin:end], sets.counts[begin:end], sets.sums[begin:end],
-            sets.minima[begin:end], sets.maxima[begin:end],
+        sets = (
+            None
+            if begin == end
+            else StatisticSets(
+                sets.timestamp_ms[begin:end],
+                sets.counts[begin:end],
+                sets.sums[begin:end],
+                sets.minima[begin:end],
+                sets.maxima[begin:end],
+            )
         )
     return MetricData(
         data.unit, data.timestamp_ms[low:high], data.values[low:high], data.weights[low:high], sets

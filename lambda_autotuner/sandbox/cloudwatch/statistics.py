@@ -66,9 +66,7 @@ def _parse_range(name: str) -> Statistic | None:
     match = _RANGE.match(name)
     if match is None or (match["low"] is None and match["high"] is None):
         return None
-    marks = {
-        bool(match[f"{side}_pct"]) for side in ("low", "high") if match[side] is not None
-    }
+    marks = {bool(match[f"{side}_pct"]) for side in ("low", "high") if match[side] is not None}
     kind: Kind = match["kind"]  # type: ignore[assignment]
     if len(marks) != 1 or (kind == "PR" and marks == {True}):
         return None
@@ -188,9 +186,7 @@ def _absolute(samples: Grouped, statistic: Statistic) -> Floats:
     values = samples.values
     if statistic.kind == "WM":
         clipped = np.clip(values, statistic.low, statistic.high)
-        result: Floats = (
-            np.add.reduceat(clipped * samples.weights, samples.first) / samples.totals
-        )
+        result: Floats = np.add.reduceat(clipped * samples.weights, samples.first) / samples.totals
         return result
     sums: Floats = np.add.reduceat(np.where(inside, values * weights, 0.0), samples.first)
     if statistic.kind == "TS":
