@@ -68,6 +68,7 @@ def look_at_latest(
     account: Account,
     configuration: FunctionConfiguration,
     *,
+    released: str | None,
     unqualified_invocations: float | None,
 ) -> LatestUse:
     """Find out who reaches `$LATEST` and whether it holds something unreleased.
@@ -75,12 +76,13 @@ def look_at_latest(
     Args:
         account: where the function is.
         configuration: its `$LATEST`.
+        released: the version that carries the traffic, where it is not `$LATEST`.
         unqualified_invocations: invocations without a qualifier in the telemetry's window; None
             where that could not be read, which counts against touching it.
     """
     return LatestUse(
         traffic=tuple(_traffic(account, configuration, unqualified_invocations)),
-        undeployed=tuple(_undeployed(account, configuration)),
+        undeployed=tuple(_undeployed(account, configuration, released)),
     )
 
 
@@ -94,9 +96,11 @@ def _traffic(
     elif invocations > 0:
         found.append(f"$LATEST was invoked {invocations:,.0f} times in the window of the telemetry")
     try:
-        for source in list_event_sources(account, name):
-            if source.qualifier in {None, LATEST} and source.state != "Disabled":
-                found.append(f"the event source {source.source_arn} feeds $LATEST")
+        found += [
+            f"the event source {source.source_arn} feeds $LATEST"
+            for source in list_event_sources(account, name)
+            if source.qualifier in {None, LATEST} and source.state != "Disabled"
+        ]
         found += [
             f"the alias {alias.name} points to $LATEST"
             for alias in list_aliases(account, name)
@@ -126,19 +130,22 @@ def _callers(policy: str | None, configuration: FunctionConfiguration) -> list[s
     return found
 
 
-def _undeployed(account: Account, configuration: FunctionConfiguration) -> list[str]:
-    """What `$LATEST` holds that no published version has."""
-    versions = [v for v in list_versions(account, configuration.name) if v.version != LATEST]
-    if not versions:
-        return ["no version of it was ever published, so all its code counts as unreleased"]
-    same_code = [v for v in versions if v.code_sha256 == configuration.code_sha256]
-    if not same_code:
-        return ["$LATEST holds code that no version has"]
+def _undeployed(
+    account: Account, configuration: FunctionConfiguration, released: str | None
+) -> list[str]:
+    """What `$LATEST` holds that the version in use, or else any published version, has not."""
+    if released is None:
+        versions = [v for v in list_versions(account, configuration.name) if v.version != LATEST]
+        if not versions:
+            return ["no version of it was ever published, so all its code counts as unreleased"]
+        same_code = [v for v in versions if v.code_sha256 == configuration.code_sha256]
+        if not same_code:
+            return ["$LATEST holds code that no version has"]
+        released = same_code[-1].version
     latest = raw_configuration(account, configuration.name)
-    newest = raw_configuration(account, configuration.name, same_code[-1].version)
-    differing = differences(latest, newest)
+    differing = differences(latest, raw_configuration(account, configuration.name, released))
     if differing:
-        return [f"$LATEST differs from version {same_code[-1].version} in {', '.join(differing)}"]
+        return [f"$LATEST differs from version {released} in {', '.join(differing)}"]
     return []
 
 

@@ -22,19 +22,19 @@ Kind = Literal["role", "event_source", "environment", "unknown"]
 _READING = re.compile(
     r"(get|list|describe|batchget|query|scan|head|select|lookup|search|view|read|decrypt|verify|"
     r"receive|simulate|conditioncheck|partiqlselect|detect|discover)",
-    re.I,
+    re.IGNORECASE,
 )
 # Writing one's own logs, traces, metrics and network interfaces is part of running at all.
 _HOUSEKEEPING = re.compile(
     r"(logs:(create|put|tag)|xray:put|cloudwatch:putmetricdata|ec2:.*(networkinterface|privateip)|"
     r"kms:generatedatakey|sts:|sqs:(deletemessage|changemessagevisibility)|"
     r"(kafka|kinesis|dynamodb):(describe|get|list|subscribe)|lambda-autotuner)",
-    re.I,
+    re.IGNORECASE,
 )
 _TELLING_NAMES = re.compile(
     r"(TABLE|QUEUE|TOPIC|BUCKET|STREAM|WEBHOOK|SMTP|MAIL|SES_|SNS|SQS|SLACK|STRIPE|PAYMENT|TWILIO|"
     r"DATABASE|DB_|_DSN|JDBC|REDIS|MONGO|POSTGRES|MYSQL|API_KEY|ENDPOINT|STATE_MACHINE|EVENT_BUS)",
-    re.I,
+    re.IGNORECASE,
 )
 _SHOWN = 6
 

@@ -1,0 +1,1 @@
+"""Pictures of a recommendation: in the terminal and as one self-contained page."""

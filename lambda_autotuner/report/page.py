@@ -25,6 +25,12 @@ pre { background: #f6f8fa; padding: .7rem; overflow-x: auto; border-radius: .3re
 @media print { body { margin: 0; max-width: none; } }
 """
 
+# Nothing may be fetched, whatever a function's name or a payload's text contains.
+_POLICY = (
+    '<meta http-equiv="Content-Security-Policy" content="'
+    "default-src 'none'; style-src 'unsafe-inline'\">"
+)
+
 
 def render(chart: Chart) -> str:
     """The whole page."""
@@ -32,9 +38,7 @@ def render(chart: Chart) -> str:
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        # Nothing may be fetched, whatever a function's name or a payload's text contains.
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "style-src 'unsafe-inline'\">",
+        _POLICY,
         f"<title>{escape(chart.function)}: memory size</title>",
         f"<style>{_STYLE}</style></head><body><main>",
         f"<h1>{escape(chart.function)}</h1>",
