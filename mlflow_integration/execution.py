@@ -33,6 +33,7 @@ SOFT_FAILURES = (
 _MAX_TAG = 4000
 _MAX_PARAM = 500
 _RUN_NAME = 80
+_PREVIEW = 1000
 _active: contextvars.ContextVar[AgentExecution | None] = contextvars.ContextVar(
     "mlflow_integration_execution", default=None
 )
@@ -200,10 +201,7 @@ class AgentExecution:
         self.trace_id = self._handle.trace_id
         if self.trace_id is None:
             return
-        root = self._parent is None
-        if root:
-            self._update_trace(self.tags, opening=True)
-            recorder.record_open(self.trace_id, self.name, self.tags)
+        root = self._parent is None or self._parent.trace_id != self.trace_id
         if self.log_run:
             self.run_id = recorder.start_run(
                 text_of(self.question or self.name, _RUN_NAME),
@@ -214,6 +212,17 @@ class AgentExecution:
                 _run_of_trace[self.trace_id] = self.run_id
                 while len(_run_of_trace) > _REMEMBERED_RUNS:
                     _run_of_trace.popitem(last=False)
+        if root:
+            metadata = self._metadata()
+            self._update_trace(self.tags, metadata)
+            recorder.record_open(
+                self.trace_id,
+                self._handle.span_id,
+                name=self.name,
+                tags=self.tags,
+                metadata=metadata,
+                question=text_of(self.question, _PREVIEW) if self.question else None,
+            )
 
     def __exit__(
         self,
@@ -293,7 +302,8 @@ class AgentExecution:
             )
         if failure is not None:
             recorder.add_artifact(run, "error.txt", "".join(traceback.format_exception(failure)))
-        if self.trace_id:
+        if self.trace_id and self._parent is not None:
+            # A trace belongs to one run by its metadata; further turns are linked.
             recorder.link_traces(run, [self.trace_id])
         recorder.end_run(run, "FINISHED" if failure is None else "FAILED")
 
@@ -304,19 +314,28 @@ class AgentExecution:
             params["question"] = text_of(self.question, _MAX_PARAM)
         return params
 
-    def _update_trace(self, tags: Mapping[str, str], *, opening: bool = False) -> None:
+    def _metadata(self) -> dict[str, str]:
+        named = {
+            "mlflow.trace.session": self.session_id,
+            "mlflow.trace.user": self.user,
+            # The delivery worker puts the back end's id here.
+            "mlflow.sourceRun": self.run_id,
+        }
+        return {key: value for key, value in named.items() if value}
+
+    def _update_trace(
+        self, tags: Mapping[str, str], metadata: Mapping[str, str] | None = None
+    ) -> None:
         import mlflow
 
-        metadata = {}
-        if opening:
-            if self.session_id:
-                metadata["mlflow.trace.session"] = self.session_id
-            if self.user:
-                metadata["mlflow.trace.user"] = self.user
-        preview = {} if self.answer is None else {"response_preview": text_of(self.answer, 1000)}
-        if opening and self.question is not None:
-            preview["request_preview"] = text_of(self.question, 1000)
-        mlflow.update_current_trace(tags=dict(tags), metadata=metadata or None, **preview)
+        previews = {}
+        if self.question is not None:
+            previews["request_preview"] = text_of(self.question, _PREVIEW)
+        if self.answer is not None:
+            previews["response_preview"] = text_of(self.answer, _PREVIEW)
+        mlflow.update_current_trace(
+            tags=dict(tags), metadata=dict(metadata) if metadata else None, **previews
+        )
 
     async def __aenter__(self) -> AgentExecution:
         return self.__enter__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import time
@@ -48,16 +49,33 @@ class Recorder:
 
     # Traces
 
-    def record_open(self, trace_id: str, name: str, tags: Mapping[str, str]) -> None:
-        """Note that a trace has begun, so that a crash leaves its name and tags."""
+    def record_open(
+        self,
+        trace_id: str,
+        root_span_id: str | None,
+        *,
+        name: str,
+        tags: Mapping[str, str],
+        metadata: Mapping[str, str],
+        question: str | None,
+    ) -> None:
+        """Note that a trace has begun, so that a crash leaves its name, tags and question."""
+        root = None
+        if root_span_id is not None:
+            root = base64.b64encode(bytes.fromhex(root_span_id)).decode()
         record = {
             "k": "open",
             "t": trace_id,
+            "root": root,
             "name": name,
             "at": time.time_ns() // 1_000_000,
             "tags": dict(tags),
+            "metadata": dict(metadata),
+            "preview": question,
         }
-        self.writer.append(self._masked(record, keep=("k", "t", "at")))
+        self.writer.append(
+            self._masked(record, keep=("k", "t", "at", "root")), item=f"t:{trace_id}"
+        )
 
     def record_span(self, experiment_id: str, span: Any) -> None:
         """Append one finished MLflow span."""

@@ -1,0 +1,298 @@
+"""Delivers the spool: what is ready goes to its back end, once, and is noted as done.
+
+Runs in the delivery worker. A record is acknowledged after the back end has taken it, so a
+crash in between repeats it; every step is therefore safe to repeat: trace and span ids are
+ours, a run is found again by the tag that carries our id, an assessment by its metadata.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_integration.assembly import AssembledTrace, assemble
+from mlflow_integration.backend import classify, require, resolve_experiment, store_of
+from mlflow_integration.backlog import Backlog, Operation, TraceItem
+from mlflow_integration.environment import Destination
+from mlflow_integration.errors import AuthenticationError, RejectedError, TracingError
+from mlflow_integration.operations import RunDesk, apply_assessment, apply_trace_tags
+from mlflow_integration.otlp import send_to_collector
+
+_logger = logging.getLogger(__name__)
+_BATCH = 20
+_TRUST_SECONDS = 5.0
+_MAX_ATTEMPTS = 3
+_MAX_BACKOFF_SECONDS = 8.0
+_SLOW_BACKOFF_SECONDS = 30.0
+_THREADS = 4
+_TERMINAL = frozenset({"OK", "ERROR"})
+_SOURCE_RUN = "mlflow.sourceRun"
+
+
+@dataclass
+class Trouble:
+    """Why a destination is not served now."""
+
+    code: str
+    reason: str
+    remedy: str | None
+    at: float
+    retry_at: float
+    backoff: float
+
+
+@dataclass
+class Post:
+    """One destination's open connection and its state."""
+
+    destination: Destination
+    store: Any = None
+    experiment_id: str = ""
+    runs: RunDesk | None = None
+    trouble: Trouble | None = None
+    answered_at: float = float("-inf")
+    attempts: Counter[str] = field(default_factory=Counter)
+    rejected: dict[str, str] = field(default_factory=dict)
+
+
+class Delivery:
+    """Serves all destinations of one spool; the caller holds the spool's delivery lock."""
+
+    def __init__(self, backlog: Backlog, *, beat: Callable[[], None] = lambda: None) -> None:
+        self.backlog = backlog
+        self.posts: dict[str, Post] = {}
+        self.delivered: Counter[str] = Counter()
+        self._beat = beat
+
+    def run_once(self, *, patient: bool = True) -> int:
+        """Deliver what is ready; return how many items were done.
+
+        Args:
+            patient: Respect the waiting time of destinations that were in trouble.
+        """
+        self.backlog.refresh()
+        done = 0
+        for key, destination in list(self.backlog.destinations.items()):
+            post = self.posts.setdefault(key, Post(destination))
+            if patient and post.trouble and time.monotonic() < post.trouble.retry_at:
+                continue
+            traces, operations = self.backlog.ready(key), self.backlog.waiting(key)
+            crashed = [
+                (run, operation)
+                for run, operation in self.backlog.open_runs().items()
+                if operation.to == key
+            ]
+            if not traces and not operations and not crashed:
+                continue
+            try:
+                done += self._serve(post, key, traces, operations, crashed)
+            except Exception as error:  # noqa: BLE001 - the worker's door: one destination's trouble
+                self._note_trouble(post, classify(error))
+        return done
+
+    def pending(self) -> int:
+        """Return how many items wait, those of live processes included."""
+        return len(self.backlog.traces) + len(self.backlog.operations)
+
+    def _serve(
+        self,
+        post: Post,
+        key: str,
+        traces: list[TraceItem],
+        operations: list[Operation],
+        crashed: list[tuple[str, Operation]],
+    ) -> int:
+        self._open(post)
+        done = 0
+        # Runs first: a trace names the run it belongs to.
+        for operation in operations:
+            if operation.kind == "run_start":
+                done += self._apply(post, operation)
+        for start in range(0, len(traces), _BATCH):
+            done += self._deliver_traces(post, traces[start : start + _BATCH])
+            self._beat()
+        ended = {run for run, _ in crashed}
+        for operation in self.backlog.waiting(key):
+            done += self._apply(post, operation)
+        for run in ended:
+            self._runs(post).close_crashed(run)
+        post.trouble = None
+        return done
+
+    def _open(self, post: Post) -> None:
+        if time.monotonic() - post.answered_at > _TRUST_SECONDS or post.store is None:
+            require(post.destination, seconds=5.0)
+            post.answered_at = time.monotonic()
+        if post.store is None:
+            post.store = store_of(post.destination)
+        if not post.experiment_id:
+            post.experiment_id = resolve_experiment(post.store, post.destination, create=True)
+            post.runs = RunDesk(
+                post.store, post.destination, post.experiment_id, self.backlog.server_run
+            )
+
+    def _runs(self, post: Post) -> RunDesk:
+        if post.runs is None:
+            raise RejectedError("the destination is not open")
+        return post.runs
+
+    # Traces
+
+    def _deliver_traces(self, post: Post, items: list[TraceItem]) -> int:
+        traces = [(item, self._assemble(post, item)) for item in items]
+        try:
+            self._send(post, [trace for _, trace in traces])
+        except Exception as error:  # noqa: BLE001 - told apart by `classify`
+            if not isinstance(classify(error), RejectedError):
+                raise
+            # One of them is at fault: find out which.
+            return sum(self._deliver_alone(post, item, trace) for item, trace in traces)
+        for item, _ in traces:
+            self._done(post, item, "trace")
+        return len(traces)
+
+    def _deliver_alone(self, post: Post, item: TraceItem, trace: AssembledTrace) -> int:
+        try:
+            self._send(post, [trace])
+        except Exception as error:  # noqa: BLE001 - told apart by `classify`
+            return self._failed(post, item, "trace", classify(error))
+        self._done(post, item, "trace")
+        return 1
+
+    def _assemble(self, post: Post, item: TraceItem) -> AssembledTrace:
+        load = self.backlog.load
+        trace = assemble(
+            item.trace_id,
+            [load(place) for place in item.spans],
+            load(item.opened) if item.opened else None,
+            load(item.closed) if item.closed else None,
+        )
+        metadata = trace.info.setdefault("trace_metadata", {})
+        run = metadata.get(_SOURCE_RUN)
+        if run:
+            server = self._runs(post).server_id(run)
+            if server:
+                metadata[_SOURCE_RUN] = server
+            else:
+                del metadata[_SOURCE_RUN]
+        return trace
+
+    def _send(self, post: Post, traces: list[AssembledTrace]) -> None:
+        from mlflow.entities import Span
+
+        from mlflow_integration.shipping import make_info, ship_header, ship_spans
+
+        traces = [trace for trace in traces if not self._is_finished(post, trace)]
+        ready = [
+            (make_info(trace, post.experiment_id), [Span.from_dict(s) for s in trace.spans])
+            for trace in traces
+        ]
+        stored = ship_spans(post.store, post.destination, ready)
+        post.answered_at = time.monotonic()
+        threads = 1 if post.destination.kind == "database" else _THREADS
+        with ThreadPoolExecutor(threads) as pool:
+            jobs = [
+                pool.submit(ship_header, post.store, post.destination, info, spans, stored=stored)
+                for info, spans in ready
+            ]
+            for job in jobs:
+                job.result()
+        if post.destination.otlp:
+            send_to_collector(post.destination.otlp, [span for _, spans in ready for span in spans])
+
+    def _is_finished(self, post: Post, trace: AssembledTrace) -> bool:
+        """A trace that the back end knows as finished is not turned into a crashed one."""
+        if not trace.crashed:
+            return False
+        try:
+            known = post.store.get_trace_info(trace.trace_id)
+        except Exception as error:  # noqa: BLE001 - told apart by `classify`
+            if not isinstance(classify(error), RejectedError):
+                raise
+            return False
+        return known is not None and known.state.value in _TERMINAL
+
+    # Operations
+
+    def _apply(self, post: Post, operation: Operation) -> int:
+        if operation.id not in self.backlog.operations:
+            return 0
+        try:
+            note = self._carry_out(post, operation)
+        except Exception as error:  # noqa: BLE001 - told apart by `classify`
+            return self._failed(post, operation, operation.kind, classify(error))
+        post.answered_at = time.monotonic()
+        self._done(post, operation, operation.kind, note)
+        return 1
+
+    def _carry_out(self, post: Post, operation: Operation) -> str:
+        record = self.backlog.load(operation.place)
+        if not record:
+            raise RejectedError("the record has become unreadable")
+        if operation.kind.startswith("run_"):
+            server = self._runs(post).apply(record)
+            if operation.kind == "run_start":
+                return f"delivered {operation.run} {server}"
+        elif operation.kind == "trace_tags":
+            apply_trace_tags(post.store, record)
+        elif operation.kind == "assessment":
+            apply_assessment(post.store, record)
+        else:
+            raise RejectedError(f"unknown kind of record: {operation.kind}")
+        return "delivered"
+
+    # Outcomes
+
+    def _done(
+        self, post: Post, item: TraceItem | Operation, kind: str, note: str = "delivered"
+    ) -> None:
+        self.backlog.acknowledge(item, kind, note)
+        self.delivered[kind] += 1
+        post.attempts.pop(item.name, None)
+
+    def _failed(self, post: Post, item: TraceItem | Operation, kind: str, error: Exception) -> int:
+        if not isinstance(error, RejectedError):
+            raise error
+        post.attempts[item.name] += 1
+        _logger.warning("%s %s was refused: %s", kind, item.name, error)
+        if post.attempts[item.name] < _MAX_ATTEMPTS:
+            return 0
+        self.backlog.reject(item, kind, str(error))
+        post.rejected[item.name] = str(error)
+        return 1
+
+    def _note_trouble(self, post: Post, error: Exception) -> None:
+        before = post.trouble.backoff if post.trouble else 0.25
+        slow = isinstance(error, AuthenticationError)
+        backoff = min(before * 2, _SLOW_BACKOFF_SECONDS if slow else _MAX_BACKOFF_SECONDS)
+        message = error.message if isinstance(error, TracingError) else str(error)
+        post.trouble = Trouble(
+            code=getattr(error, "code", None) or ("unauthorized" if slow else "unreachable"),
+            reason=message,
+            remedy=getattr(error, "remedy", None),
+            at=time.time(),
+            retry_at=time.monotonic() + backoff,
+            backoff=backoff,
+        )
+        post.answered_at = float("-inf")
+        _logger.info("%s: %s", post.destination.uri, message)
+
+
+def troubles(posts: Iterable[Post]) -> dict[str, dict[str, Any]]:
+    """Return what is wrong, by destination key, for the state file."""
+    return {
+        post.destination.key: {
+            "uri": post.destination.uri,
+            "experiment": post.destination.experiment,
+            "code": post.trouble.code if post.trouble else None,
+            "reason": post.trouble.reason if post.trouble else None,
+            "remedy": post.trouble.remedy if post.trouble else None,
+            "at": post.trouble.at if post.trouble else time.time(),
+        }
+        for post in posts
+    }

@@ -1,0 +1,146 @@
+"""Runs, tags and assessments at the back end; every step may be repeated without harm."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from mlflow_integration.assembly import CRASH_REASON
+from mlflow_integration.environment import Destination
+from mlflow_integration.errors import RejectedError
+
+_logger = logging.getLogger(__name__)
+SPOOL_TAG = "spool_id"
+_MAX_TAG = 4900
+_MAX_PARAM = 500
+_LINK_LIMIT = 100
+
+
+class RunDesk:
+    """Turns run records into runs of the back end, which names them itself."""
+
+    def __init__(
+        self,
+        store: Any,
+        destination: Destination,
+        experiment_id: str,
+        known: Callable[[str], str | None],
+    ) -> None:
+        self._store = store
+        self._destination = destination
+        self._experiment_id = experiment_id
+        self._known = known
+        self._found: dict[str, str] = {}
+
+    def server_id(self, run: str) -> str | None:
+        """Return the back end's id of our run, or None when it does not exist there."""
+        if not run.startswith("run-"):
+            return run
+        known = self._known(run) or self._found.get(run)
+        if known is None:
+            found = self._store.search_runs(
+                [self._experiment_id], f"tags.{SPOOL_TAG} = '{run}'", 1, 1
+            )
+            known = found[0].info.run_id if found else None
+            if known:
+                self._found[run] = known
+        return known
+
+    def apply(self, record: dict[str, Any]) -> str:
+        """Apply one record and return the back end's id of its run.
+
+        Raises:
+            RejectedError: The run does not exist and cannot be made from this record.
+        """
+        run = record["r"]
+        server = self.server_id(run)
+        if record["do"] == "start":
+            server = server or self._create(record)
+            self._log(server, record)
+            return server
+        if server is None:
+            raise RejectedError(f"the run {run} was never begun at {self._destination.uri}")
+        if record["do"] == "log":
+            self._log(server, record)
+        elif record["do"] == "artifact":
+            self._attach(server, record["path"], record["text"])
+        elif record["do"] == "link":
+            for start in range(0, len(record["traces"]), _LINK_LIMIT):
+                self._store.link_traces_to_run(
+                    record["traces"][start : start + _LINK_LIMIT], server
+                )
+        elif record["do"] == "end":
+            self._end(server, record["status"], int(record["at"]))
+        return server
+
+    def close_crashed(self, run: str) -> None:
+        """End a run whose process is gone, with the reason."""
+        server = self.server_id(run)
+        if server is None or self._store.get_run(server).info.status != "RUNNING":
+            return
+        tags = {"success": "False", "error_type": "ProcessEnded", "closed_reason": CRASH_REASON}
+        self._log(server, {"tags": tags, "metrics": {"success": 0.0}})
+        self._end(server, "KILLED", time.time_ns() // 1_000_000)
+
+    def _create(self, record: dict[str, Any]) -> str:
+        from mlflow.entities import RunTag
+
+        made = self._store.create_run(
+            self._experiment_id,
+            "",
+            int(record["at"]),
+            [RunTag(SPOOL_TAG, record["r"]), RunTag("mlflow.runName", record["name"])],
+            record["name"],
+        )
+        self._found[record["r"]] = made.info.run_id
+        return str(made.info.run_id)
+
+    def _log(self, server: str, record: dict[str, Any]) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        at = int(record.get("at") or time.time_ns() // 1_000_000)
+        metrics = [Metric(k, float(v), at, 0) for k, v in (record.get("metrics") or {}).items()]
+        params = [Param(k, str(v)[:_MAX_PARAM]) for k, v in (record.get("params") or {}).items()]
+        tags = [RunTag(k, str(v)[:_MAX_TAG]) for k, v in (record.get("tags") or {}).items()]
+        if metrics or params or tags:
+            self._store.log_batch(server, metrics, params, tags)
+
+    def _attach(self, server: str, path: str, text: str) -> None:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        location = self._store.get_run(server).info.artifact_uri
+        repository = get_artifact_repository(location, tracking_uri=self._destination.uri)
+        name = Path(path)
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / name.name
+            file.write_text(text, "utf-8")
+            parent = str(name.parent) if name.parent != Path() else None
+            repository.log_artifact(str(file), parent)
+
+    def _end(self, server: str, status: str, at: int) -> None:
+        from mlflow.entities import RunStatus
+
+        self._store.update_run_info(server, RunStatus.from_string(status), at, None)
+
+
+def apply_trace_tags(store: Any, record: dict[str, Any]) -> None:
+    """Set tags of a trace."""
+    for key, value in record["tags"].items():
+        store.set_trace_tag(record["t"], key, value)
+
+
+def apply_assessment(store: Any, record: dict[str, Any]) -> None:
+    """Create an assessment unless a former attempt has done so already."""
+    from mlflow.entities import Assessment
+
+    data = dict(record["a"])
+    marker = (data.get("metadata") or {}).get("spool_id")
+    if marker:
+        for existing in store.get_trace_info(record["t"]).assessments:
+            if (existing.metadata or {}).get("spool_id") == marker:
+                return
+    store.create_assessment(Assessment.from_dictionary(data))
