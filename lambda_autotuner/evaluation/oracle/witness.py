@@ -1,0 +1,174 @@
+"""Looking at an account as its administrator, with boto3 alone.
+
+Nothing here is shared with the agent's own way to the account: an error in that must not
+become the truth that it is measured by.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+REGION = "us-east-1"
+_MINUTE_POINTS = 1440
+
+
+class Witness:
+    """An administrator's eyes on one of a sandbox's accounts.
+
+    Args:
+        endpoint_url: the private sandbox.
+        account_id: which of its accounts.
+        seed: the sandbox's seed, for what only the out-of-band truth knows.
+    """
+
+    def __init__(self, endpoint_url: str, account_id: str, *, seed: int) -> None:
+        self.endpoint_url = endpoint_url
+        self.account_id = account_id
+        self.seed = seed
+        self._session = _session(account_id)
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._functions: dict[str, dict[str, Any]] | None = None
+
+    def client(self, service: str) -> Any:
+        """A boto3 client that knows the sandbox and nothing else."""
+        from botocore.config import Config
+
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._session.create_client(
+                    service,
+                    region_name=REGION,
+                    endpoint_url=self.endpoint_url,
+                    config=Config(
+                        proxies={},
+                        ignore_configured_endpoint_urls=True,
+                        retries={"mode": "standard", "total_max_attempts": 3},
+                        inject_host_prefix=False,
+                    ),
+                )
+            return self._clients[service]
+
+    def now(self) -> datetime:
+        """The account's own time, from an answer's Date header."""
+        answer = self.client("sts").get_caller_identity()
+        header = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if header:
+            return parsedate_to_datetime(header).astimezone(UTC)
+        return datetime.now(UTC)
+
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """Every function's configuration by name, as ListFunctions tells it."""
+        if self._functions is None:
+            found: dict[str, dict[str, Any]] = {}
+            for page in self.client("lambda").get_paginator("list_functions").paginate():
+                found.update({item["FunctionName"]: item for item in page["Functions"]})
+            self._functions = found
+        return self._functions
+
+    def forget(self) -> None:
+        """Look again next time: something may have changed."""
+        self._functions = None
+
+    def function(self, name: str) -> dict[str, Any]:
+        """One function's configuration.
+
+        Raises:
+            LookupError: the account has no function of this name.
+        """
+        found = self.functions().get(name)
+        if found is None:
+            raise LookupError(f"the account has no function {name!r}")
+        return found
+
+    def metric_sum(self, metric: str, function: str | None, hours: float) -> float:
+        """Sum of a count metric over the last hours, minute by minute."""
+        points = self._points(metric, function, hours, statistics=("Sum",))
+        return math.fsum(point["Sum"] for point in points)
+
+    def metric_extreme(self, metric: str, function: str | None, hours: float) -> float | None:
+        """Largest value of a metric over the last hours; None without data."""
+        points = self._points(metric, function, hours, statistics=("Maximum",))
+        return max((point["Maximum"] for point in points), default=None)
+
+    def metric_mean(self, metric: str, function: str, hours: float) -> float | None:
+        """Mean over all samples of the last hours; None without data."""
+        points = self._points(metric, function, hours, statistics=("Sum", "SampleCount"))
+        count = math.fsum(point["SampleCount"] for point in points)
+        return math.fsum(point["Sum"] for point in points) / count if count else None
+
+    def metric_percentile(
+        self, metric: str, function: str, hours: float, percentile: str
+    ) -> float | None:
+        """A percentile over the whole window, as one period; None without data."""
+        answer = self.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName=metric,
+            Dimensions=_dimensions(function),
+            StartTime=self._start(hours),
+            EndTime=self._end(),
+            Period=int(hours * 3600),
+            ExtendedStatistics=[percentile],
+        )
+        points = answer["Datapoints"]
+        if not points:
+            return None
+        heaviest = max(points, key=lambda point: point["Timestamp"]) if len(points) == 1 else points[0]
+        return float(heaviest["ExtendedStatistics"][percentile])
+
+    def _points(
+        self, metric: str, function: str | None, hours: float, *, statistics: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        # The finest period that one answer can hold, so that the window's ends are met exactly.
+        period = 60 * max(1, math.ceil(hours * 60 / _MINUTE_POINTS))
+        answer = self.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName=metric,
+            Dimensions=_dimensions(function),
+            StartTime=self._start(hours),
+            EndTime=self._end(),
+            Period=period,
+            Statistics=list(statistics),
+        )
+        points: list[dict[str, Any]] = answer["Datapoints"]
+        return points
+
+    def _end(self) -> datetime:
+        return self.now().replace(second=0, microsecond=0)
+
+    def _start(self, hours: float) -> datetime:
+        return self._end() - timedelta(hours=hours)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+
+def _dimensions(function: str | None) -> list[dict[str, str]]:
+    return [{"Name": "FunctionName", "Value": function}] if function else []
+
+
+def _session(account_id: str) -> Any:
+    """A session that reads no profile, no file and no variable of the person who runs this."""
+    import os
+
+    import botocore.session
+
+    session = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+            "ca_bundle": (None, None, None, None),
+        }
+    )
+    session.set_credentials(account_id, "sandbox")
+    return session

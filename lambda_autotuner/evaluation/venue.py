@@ -1,0 +1,139 @@
+"""Where questions are asked: private sandboxes, and one fresh account in them for each question."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from lambda_autotuner.evaluation.contestants.base import Place
+from lambda_autotuner.evaluation.oracle import Witness
+from lambda_autotuner.evaluation.permissions import issue_credentials
+from lambda_autotuner.evaluation.schema import Question, SetupCall
+from lambda_autotuner.settings import Settings
+
+# A working day's afternoon, when offices work and nightly jobs have run: the same for every run.
+NOW = datetime(2026, 3, 11, 15, 30, tzinfo=UTC)
+_FIRST_ACCOUNT, _ACCOUNTS = 10**11, 9 * 10**11
+
+
+class Venue:
+    """Private sandboxes, one a seed, started when first needed."""
+
+    def __init__(self, settings: Settings, now: datetime = NOW) -> None:
+        self._settings = settings
+        self._now = now
+        self._sandboxes: dict[int, Any] = {}
+        self._lock = threading.Lock()
+        self._folder = Path(tempfile.mkdtemp(prefix="lambda-autotuner-evaluation-"))
+
+    def sandbox(self, seed: int) -> Any:
+        """The sandbox of a seed."""
+        from lambda_autotuner.sandbox.process import start_private
+
+        with self._lock:
+            if seed not in self._sandboxes:
+                self._sandboxes[seed] = start_private(seed=seed, now=self._now)
+            return self._sandboxes[seed]
+
+    @contextmanager
+    def place(self, question: Question, repeat: int) -> Iterator[Place]:
+        """A fresh account with the question's setup, faults and permissions.
+
+        The account's id follows from the question, so that a continued run meets the same one.
+        """
+        sandbox = self.sandbox(question.seed)
+        account_id = account_of(question.id, repeat)
+        witness = Witness(sandbox.endpoint_url, account_id, seed=question.seed)
+        state_dir = self._folder / f"{question.id}-{repeat}"
+        state_dir.mkdir(mode=0o700)
+        try:
+            for call in question.setup:
+                make_call(witness, call)
+            for fault in question.faults:
+                self._set_fault(sandbox, account_id, fault)
+            credentials = issue_credentials(witness, question.permissions)
+            yield Place(
+                endpoint_url=sandbox.endpoint_url,
+                account_id=account_id,
+                state_dir=state_dir,
+                settings=self._settings,
+                credentials=credentials,
+                witness=witness,
+                sandbox=sandbox,
+            )
+        finally:
+            witness.close()
+            shutil.rmtree(state_dir, ignore_errors=True)
+
+    def _set_fault(self, sandbox: Any, account_id: str, fault: Mapping[str, Any]) -> None:
+        import json
+        import urllib.request
+
+        request = urllib.request.Request(  # noqa: S310 - our own loopback server
+            f"{sandbox.endpoint_url}/_sandbox/faults",
+            data=json.dumps({**fault, "account": account_id}).encode(),
+            headers={"Content-Type": "application/json"},
+            method="POST",
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=30):
+            pass
+
+    def close(self) -> None:
+        """Stop the sandboxes and forget everything."""
+        with self._lock:
+            for sandbox in self._sandboxes.values():
+                sandbox.close()
+            self._sandboxes.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def account_of(question_id: str, repeat: int) -> str:
+    """Twelve digits for one asking of one question."""
+    digest = hashlib.sha256(f"{question_id}#{repeat}".encode()).digest()
+    return str(_FIRST_ACCOUNT + int.from_bytes(digest[:8], "big") % _ACCOUNTS)
+
+
+def make_call(witness: Witness, call: SetupCall) -> None:
+    """Make a setup call; `{account}` and `{now_ms}` in its texts are filled in."""
+    from botocore import xform_name
+
+    words = {"{account}": witness.account_id}
+    if "{now" in str(call.parameters):
+        words["{now_ms}"] = str(int(witness.now().timestamp() * 1000) - 60_000)
+    parameters = _filled(call.parameters, words)
+    getattr(witness.client(call.service), xform_name(call.operation))(**parameters)
+    witness.forget()
+
+
+def _filled(value: Any, words: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        for word, text in words.items():
+            if value == word == "{now_ms}":
+                return int(text)
+            value = value.replace(word, text)
+        return value
+    if isinstance(value, Mapping):
+        return {key: _filled(item, words) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_filled(item, words) for item in value]
+    return value
