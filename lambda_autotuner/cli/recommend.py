@@ -19,6 +19,8 @@ from lambda_autotuner.cli.sizing_options import choices_of, show, sizing_options
 @pass_door
 def command(
     door: Door,
+    /,
+    *,
     function: str,
     qualifier: str | None,
     html: Path | None,

@@ -20,7 +20,7 @@ from lambda_autotuner.measurement.copying import copy_stage
 from lambda_autotuner.measurement.invoker import Invoker
 from lambda_autotuner.measurement.journalling import Steps
 from lambda_autotuner.measurement.options import Confirm, OnProgress, Options, Preview, Progress
-from lambda_autotuner.measurement.passive import Background, not_applicable, read_background, sized
+from lambda_autotuner.measurement.passive import not_applicable, sized
 from lambda_autotuner.measurement.payloads import EMPTY_EVENT, PayloadMix
 from lambda_autotuner.measurement.previewing import preview as preview_of
 from lambda_autotuner.measurement.previewing import worst_at_usd
@@ -28,6 +28,7 @@ from lambda_autotuner.measurement.repairing import lock_name, undo_open
 from lambda_autotuner.measurement.results import Sized
 from lambda_autotuner.measurement.stage import SizeRefusedError, Stage, version_stage
 from lambda_autotuner.settings import Settings
+from lambda_autotuner.sizing.background import Background, read_background
 from lambda_autotuner.sizing.choices import Choices
 from lambda_autotuner.tuning.decision import Policy
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Outcome, Sample

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import UsageError
 
 MAXIMUM_BYTES = 6 * 1024 * 1024
@@ -250,3 +251,24 @@ def _read(path: Path) -> bytes:
         raise UsageError(
             f"The payload file {path} cannot be read: {error.strerror or error}."
         ) from error
+
+
+def fetch_s3(account: Account, address: str) -> list[Payload]:
+    """The event, or the list of weighted events, that an S3 object holds.
+
+    Raises:
+        UsageError: not an S3 address, or not JSON.
+        MissingError: no such bucket or object.
+        AwsError: not allowed, or the account could not be asked.
+    """
+
+    def fetch(bucket: str, key: str) -> bytes:
+        answer = account.call("s3", "GetObject", Bucket=bucket, Key=key)
+        body: bytes = answer["Body"].read()
+        return body
+
+    body = from_s3(address, fetch)
+    document = parse_json(body, address)
+    if is_weighted(document):
+        return from_weighted(document, what=address)
+    return [Payload("default", body)]

@@ -12,9 +12,9 @@ from lambda_autotuner.aws.session import Account
 from lambda_autotuner.aws.telemetry import period_of
 from lambda_autotuner.measurement.latest import look_at_latest
 from lambda_autotuner.measurement.options import Options, Preview
-from lambda_autotuner.measurement.passive import Background
 from lambda_autotuner.measurement.payloads import PayloadMix
 from lambda_autotuner.measurement.side_effects import suspect
+from lambda_autotuner.sizing.background import Background
 from lambda_autotuner.sizing.choices import Choices
 from lambda_autotuner.tuning.evidence import Configuration
 from lambda_autotuner.tuning.pricing import Rates, invocation_cost_usd

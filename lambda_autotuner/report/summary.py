@@ -50,7 +50,9 @@ def lines(answer: Answer, verdict: str) -> list[str]:
 
 
 def _comparison(answer: Settled) -> list[str]:
-    rows = [("", "memory", "$ per million", "mean ms", "p50 ms", "p95 ms", "p99 ms", "$ a month")]
+    rows: list[tuple[str, ...]] = [
+        ("", "memory", "$ per million", "mean ms", "p50 ms", "p95 ms", "p99 ms", "$ a month")
+    ]
     if answer.current is not None:
         rows.append(("now", *_figures(answer.current)))
     rows.append(("proposed", *_figures(answer.proposed)))

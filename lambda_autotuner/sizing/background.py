@@ -1,0 +1,164 @@
+"""Everything that the account tells about one function before anything is invoked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lambda_autotuner.aws.concurrency import get_concurrency
+from lambda_autotuner.aws.configuration import LATEST, FunctionConfiguration
+from lambda_autotuner.aws.errors import AwsError, MissingError
+from lambda_autotuner.aws.functions import get_function, list_versions, resolve
+from lambda_autotuner.aws.metrics import Window
+from lambda_autotuner.aws.session import Account
+from lambda_autotuner.aws.telemetry import Target, Telemetry, fetch_telemetry, window_for
+from lambda_autotuner.sizing.applicability import Applicability, judge
+from lambda_autotuner.sizing.choices import Choices, current_of
+from lambda_autotuner.sizing.telemetry import (
+    Reports,
+    architectures_by_version,
+    dominant_version,
+    read_reports,
+    report_samples,
+    telemetry_sample,
+    workload_of,
+)
+from lambda_autotuner.tuning.evidence import Configuration, Evidence, Sample
+from lambda_autotuner.tuning.units import Architecture
+from lambda_autotuner.tuning.workload import Workload
+
+# Fewer REPORT lines than this at the size in use say less than the metric over all invocations.
+_ENOUGH_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What is known about a function before anything is invoked."""
+
+    configuration: FunctionConfiguration
+    qualifier: str | None
+    applicability: Applicability
+    window: Window | None
+    telemetry: Telemetry | None
+    evidence: Evidence
+    workload: Workload
+    cautions: tuple[str, ...]
+
+    @property
+    def current(self) -> Configuration:
+        """The configuration in use."""
+        return current_of(self.configuration)
+
+
+def read_background(
+    account: Account, function: str, choices: Choices, *, qualifier: str | None = None
+) -> Background:
+    """Read everything that the account tells about a function.
+
+    Raises:
+        MissingError: no such function or qualifier.
+        AwsError: not allowed, or the account could not be asked.
+    """
+    reference = resolve(account, function)
+    qualifier = qualifier or reference.qualifier
+    configuration = get_function(account, reference.name, qualifier, with_tags=True)
+    applicability = judge(configuration)
+    if not applicability.applies:
+        return Background(
+            configuration, qualifier, applicability, None, None, Evidence(), Workload(), ()
+        )
+    window = window_for(account, reference.name, days=choices.window_days, qualifier=qualifier)
+    target = Target(reference.name, qualifier)
+    telemetry = fetch_telemetry(account, [target], window)[target]
+    reports = read_reports(account, configuration, window)
+    configuration, qualifier = _subject(account, configuration, qualifier, reports)
+    samples, notes = _samples(account, configuration, qualifier, telemetry, reports)
+    workload, unknown = _workload(account, configuration, choices, telemetry, reports)
+    return Background(
+        configuration=configuration,
+        qualifier=qualifier,
+        applicability=applicability,
+        window=window,
+        telemetry=telemetry,
+        evidence=Evidence(samples),
+        workload=workload,
+        cautions=(*applicability.cautions, *notes, *unknown),
+    )
+
+
+def _subject(
+    account: Account,
+    configuration: FunctionConfiguration,
+    qualifier: str | None,
+    reports: Reports,
+) -> tuple[FunctionConfiguration, str | None]:
+    """The version that carries the traffic, where nobody named one.
+
+    Traffic by an alias runs a version whose memory size `$LATEST` need not have.
+    """
+    if qualifier is not None:
+        return configuration, qualifier
+    version = dominant_version(reports.lines)
+    if version in {None, LATEST}:
+        return configuration, None
+    try:
+        found = get_function(account, configuration.name, version)
+    except MissingError:
+        # That version was deleted since; what would run now is `$LATEST`.
+        return configuration, None
+    return replace(found, tags=configuration.tags), version
+
+
+def _samples(
+    account: Account,
+    configuration: FunctionConfiguration,
+    qualifier: str | None,
+    telemetry: Telemetry,
+    reports: Reports,
+) -> tuple[list[Sample], list[str]]:
+    current = current_of(configuration)
+    notes = [f"REPORT lines could not be read: {reports.reason}."] if reports.reason else []
+    lines = list(reports.lines)
+    by_version: dict[str, Architecture] = {}
+    if lines and len({line.version for line in lines}) > 1:
+        try:
+            by_version = architectures_by_version(list_versions(account, configuration.name))
+        except AwsError as error:
+            notes.append(f"Earlier versions could not be read: {error.message}")
+    samples = report_samples(lines, architecture=current.architecture, by_version=by_version)
+    here = sum(sample.configuration == current for sample in samples)
+    if here < _ENOUGH_LINES and len({s.configuration for s in samples} - {current}) == 0:
+        whole = telemetry_sample(telemetry, configuration)
+        if whole is not None and whole.weight > here:
+            samples.append(whole)
+    if not telemetry.invocations and not samples:
+        where = f" under {qualifier}" if qualifier else ""
+        notes.append(
+            f"Nobody invoked it{where} in the window, so there is no evidence and no volume."
+        )
+    return samples, notes
+
+
+def _workload(
+    account: Account,
+    configuration: FunctionConfiguration,
+    choices: Choices,
+    telemetry: Telemetry,
+    reports: Reports,
+) -> tuple[Workload, list[str]]:
+    notes: list[str] = []
+    reserved, provisioned = None, 0.0
+    try:
+        concurrency = get_concurrency(account, configuration.name)
+        reserved = concurrency.reserved
+        provisioned = float(sum(item.requested for item in concurrency.provisioned))
+    except (AwsError, MissingError) as error:
+        notes.append(f"Concurrency settings could not be read: {error.message}")
+    workload = workload_of(
+        configuration,
+        choices,
+        telemetry=telemetry,
+        reports=reports,
+        reserved_concurrency=reserved,
+        provisioned_concurrency=provisioned,
+    )
+    return workload, notes
