@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from lambda_autotuner.sandbox.call import Call
+from lambda_autotuner.sandbox.call import Call
+from lambda_autotuner.sandbox.wire.http import Request, Response
 
 Params: TypeAlias = dict[str, Any]
 Result: TypeAlias = Mapping[str, Any] | None
-Operation: TypeAlias = "Callable[[Call, Params], Result]"
+Operation: TypeAlias = Callable[[Call, Params], Result]
+RawOperation: TypeAlias = Callable[[Call, Request], Response]
 
 _PACKAGE = "lambda_autotuner.sandbox"
 
@@ -36,6 +37,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 
 _operations: dict[tuple[str, str], Operation] = {}
+_raw: dict[str, RawOperation] = {}
 _loaded: set[str] = set()
 
 
@@ -47,6 +49,22 @@ def operation(service: str, name: str) -> Callable[[Operation], Operation]:
         return function
 
     return register
+
+
+def raw(service: str) -> Callable[[RawOperation], RawOperation]:
+    """Register a function that answers every request of a service whose protocol is not ours."""
+
+    def register(function: RawOperation) -> RawOperation:
+        _raw[service] = function
+        return function
+
+    return register
+
+
+def find_raw(service: str) -> RawOperation | None:
+    """The function that answers a service's requests as they come, if there is one."""
+    load(service)
+    return _raw.get(service)
 
 
 def find(service: str, name: str) -> Operation | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from lambda_autotuner.sandbox.world.replay import Curves
 
 State = TypeVar("State")
+
+ObjectSource = Callable[[Any, str, str], "bytes | str"]
 
 DEFAULT_ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
@@ -41,6 +44,9 @@ class RegionState:
     # Deleted functions keep their telemetry, as the metrics and log groups of AWS outlive them.
     buried: dict[str, list[FunctionRecord]] = field(default_factory=dict)
     concurrency_limit: int = DEFAULT_CONCURRENCY_LIMIT
+    # Names of functions with environments, and the sum of reservations when it is known.
+    active: set[str] = field(default_factory=set)
+    reserved_total: int | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
 
     def extension(self, key: str, factory: type[State]) -> State:
@@ -95,6 +101,8 @@ class World:
     accounts: dict[str, AccountState] = field(default_factory=dict)
     born_ms: int = 0
     changed: bool = False
+    # Where code in S3 comes from; the S3 service sets it when it is loaded.
+    object_source: ObjectSource | None = None
 
     def account(self, account_id: str) -> AccountState:
         """An account, seeded like every other one on first use."""

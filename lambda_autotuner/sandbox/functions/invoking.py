@@ -1,0 +1,228 @@
+"""Invoke: who serves, what it takes, what it says."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from lambda_autotuner.sandbox.call import Call
+from lambda_autotuner.sandbox.errors import ServiceError
+from lambda_autotuner.sandbox.flow import Flow
+from lambda_autotuner.sandbox.functions.concurrency import acquire
+from lambda_autotuner.sandbox.functions.naming import Target, of_alias, resolve
+from lambda_autotuner.sandbox.functions.records import LATEST, Configuration
+from lambda_autotuner.sandbox.functions.rendering import settled
+from lambda_autotuner.sandbox.functions.report import Facts, error_payload, lines
+from lambda_autotuner.sandbox.registry import Params, Result, operation
+from lambda_autotuner.sandbox.world.execution import execute
+from lambda_autotuner.sandbox.world.invocations import Invocation, Outcome
+from lambda_autotuner.sandbox.world.randomness import mix, uuid_text
+
+MAX_SYNCHRONOUS: Final = 6_291_456
+MAX_EVENT: Final = 1_048_576
+MAX_TAIL: Final = 4096
+ORDINARY_PAYLOAD: Final = 10_000.0
+_EVENT_RETRIES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One invocation that was carried out."""
+
+    facts: Facts
+    version: str
+    payload: bytes
+    lines: list[str]
+
+
+@operation("lambda", "Invoke")
+def invoke(call: Call, params: Params) -> Result:
+    """RequestResponse, Event or DryRun."""
+    target = routed(call, resolve(call, params["FunctionName"], params.get("Qualifier")))
+    kind = params.get("InvocationType", "RequestResponse")
+    payload = params.get("Payload") or b""
+    _hold_ready(call, target)
+    _hold_payload(payload, kind)
+    if kind == "DryRun":
+        return {"StatusCode": 204}
+    if kind == "Event":
+        _serve_event(call, target, payload)
+        return {"StatusCode": 202, "Payload": b""}
+    served = serve(call, target, payload)
+    result: dict[str, Any] = {
+        "StatusCode": 200,
+        "ExecutedVersion": served.version,
+        "Payload": served.payload,
+    }
+    if served.facts.outcome is not Outcome.OK:
+        result["FunctionError"] = "Unhandled"
+    if params.get("LogType") == "Tail":
+        text = "".join(served.lines).encode()
+        result["LogResult"] = base64.b64encode(text[-MAX_TAIL:]).decode()
+    if call.world.settings.pace:
+        seconds = (served.facts.duration_ms + (served.facts.init_ms or 0)) / 1000
+        call.response_headers["x-sandbox-delay"] = str(seconds * call.world.settings.pace)
+    return result
+
+
+@operation("lambda", "InvokeAsync")
+def invoke_async(call: Call, params: Params) -> Result:
+    """The old way to send an event."""
+    target = routed(call, resolve(call, params["FunctionName"], None))
+    payload = params.get("InvokeArgs") or b""
+    _hold_ready(call, target)
+    _hold_payload(payload, "Event")
+    _serve_event(call, target, payload)
+    return {"Status": 202}
+
+
+def routed(call: Call, target: Target) -> Target:
+    """The version that serves: an alias with a weight sends its share to the other version."""
+    alias = target.alias
+    if alias is None or not alias.weights:
+        return target
+    draw = call.uniform()
+    for version, weight in alias.weights.items():
+        if draw < weight:
+            return of_alias(target.record, alias, version)
+        draw -= weight
+    return target
+
+
+def _hold_ready(call: Call, target: Target) -> None:
+    record = target.record
+    version_pending = target.version is not None and call.now_ms < target.version.ready_ms
+    if version_pending or (record.creating and not settled(record, call.now_ms)):
+        raise ServiceError(
+            "ResourceConflictException",
+            "The operation cannot be performed at this time. The function is currently in the "
+            "following state: Pending",
+            409,
+        )
+
+
+def _hold_payload(payload: bytes, kind: str) -> None:
+    limit = MAX_EVENT if kind == "Event" else MAX_SYNCHRONOUS
+    if len(payload) > limit:
+        raise ServiceError(
+            "RequestTooLargeException",
+            f"{len(payload)} byte payload is too large for the {kind} invocation type "
+            f"(limit {limit} bytes)",
+            413,
+        )
+    if not payload:
+        return
+    try:
+        json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise ServiceError(
+            "InvalidRequestContentException",
+            f"Could not parse request body into json: {_jackson(payload)}",
+            400,
+        ) from error
+
+
+def _jackson(payload: bytes) -> str:
+    text = payload.decode("utf-8", "replace")
+    token = text.split()[0][:32] if text.split() else ""
+    return f"Unrecognized token '{token}': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+
+
+def _serve_event(call: Call, target: Target, payload: bytes) -> None:
+    # An event that fails is tried twice more, after one and two minutes.
+    flow = Flow(call.now_ms)
+    for attempt in range(_EVENT_RETRIES + 1):
+        served = serve(call, target, payload, flow=flow, throttle=attempt == 0)
+        if served.facts.outcome is Outcome.OK:
+            return
+        flow.ends_ms += 60_000 * (attempt + 1)
+
+
+def in_force(call: Call, target: Target) -> Configuration:
+    """The settings that serve: while an update is in progress the old ones do."""
+    record = target.record
+    if target.version is None and not settled(record, call.now_ms) and len(record.history) > 1:
+        start_ms, configuration = record.history[-1]
+        if call.now_ms < start_ms + call.world.settings.settle_ms:
+            configuration = record.history[-2][1]
+        return configuration
+    return target.configuration
+
+
+def serve(
+    call: Call,
+    target: Target,
+    payload: bytes,
+    *,
+    flow: Flow | None = None,
+    throttle: bool = True,
+) -> Served:
+    """Carry out one invocation in the account's books.
+
+    Raises:
+        ServiceError: 429 when no environment may take it.
+    """
+    record = target.record
+    configuration = in_force(call, target)
+    own = flow or (call.flow if isinstance(call.flow, Flow) else Flow())
+    start_ms = max(float(call.now_ms), own.ends_ms)
+    version = target.version_number
+    key = call.account.ids.next()
+    try:
+        environment, cold, busy = acquire(call, target, configuration, start_ms)
+    except ServiceError:
+        if throttle:
+            record.log.add(
+                Invocation(call.now_ms, Outcome.THROTTLED, version, target.qualifier or "", key)
+            )
+        raise
+    keys = np.array([key], dtype=np.uint64)
+    run = execute(
+        record.behaviour,
+        record.traffic,
+        configuration,
+        keys,
+        np.array([call.now_ms + call.account.aged_ms], dtype=np.float64),
+        np.array([1.0 + len(payload) / ORDINARY_PAYLOAD]),
+        np.array([cold]),
+        provisioned=environment.provisioned,
+    )
+    outcome = Outcome(int(run.outcome[0]))
+    facts = Facts(
+        request_id=uuid_text(mix(key), mix(key ^ 1)),
+        version=version,
+        timestamp_ms=call.now_ms,
+        duration_ms=float(run.duration_ms[0]),
+        billed_ms=float(run.billed_ms[0]),
+        init_ms=float(run.init_ms[0]) if cold else None,
+        memory_mb=configuration.memory_mb,
+        max_memory_mb=int(run.max_memory_mb[0]),
+        outcome=outcome,
+        timeout_s=configuration.timeout_s,
+        snap_start=configuration.snap_start == "PublishedVersions" and version != LATEST,
+    )
+    end_ms = start_ms + facts.duration_ms + (facts.init_ms or 0.0)
+    environment.start_ms, environment.end_ms = start_ms, end_ms
+    own.ends_ms = end_ms
+    if outcome in {Outcome.TIMEOUT, Outcome.OUT_OF_MEMORY}:
+        # The environment is lost: it is busy to the end, and the next invocation starts a new one.
+        environment.revision = ""
+    record.log.add(
+        Invocation(
+            call.now_ms, outcome, version, target.qualifier or "", key, facts.duration_ms,
+            facts.billed_ms, facts.init_ms, facts.memory_mb, facts.max_memory_mb,
+            configuration.architecture, environment.number, busy,
+        )
+    )  # fmt: skip
+    call.account.touched = True
+    call.response_headers["x-amzn-requestid"] = facts.request_id
+    said = lines(facts, record.archetype)
+    if outcome is Outcome.OK:
+        answer = json.dumps({"statusCode": 200, "body": f"{record.name} done"}).encode()
+    else:
+        answer = error_payload(facts, record.archetype)
+    return Served(facts, version, answer, said)

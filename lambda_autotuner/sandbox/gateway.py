@@ -1,0 +1,188 @@
+"""From a request to a response: who calls, what for, is it allowed, what comes of it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lambda_autotuner.sandbox import registry
+from lambda_autotuner.sandbox.call import Call, Principal
+from lambda_autotuner.sandbox.errors import ServiceError
+from lambda_autotuner.sandbox.faults import Fault, Faults
+from lambda_autotuner.sandbox.state import DEFAULT_REGION, World
+from lambda_autotuner.sandbox.wire.constraints import check
+from lambda_autotuner.sandbox.wire.http import Request, Response
+from lambda_autotuner.sandbox.wire.models import Scope, Target, credential_scope, identify
+from lambda_autotuner.sandbox.wire.parse import parse
+from lambda_autotuner.sandbox.wire.serialise import answer, failure
+from lambda_autotuner.sandbox.wire.signature import verify
+
+log = logging.getLogger(__name__)
+
+_READING: Final = ("Get", "List", "Describe", "Filter", "Simulate", "Lookup", "Search")
+_ACCOUNT_DIGITS: Final = 12
+_STALE_KEPT: Final = 2000
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A response with how it is to be delivered."""
+
+    response: Response
+    delay_seconds: float = 0.0
+    cut: bool = False
+
+
+class Gateway:
+    """Answers requests for one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.faults = Faults()
+        self.base_url = "http://127.0.0.1"
+        self.requests = 0
+        self._seen: dict[tuple[str, ...], tuple[float, Response]] = {}
+
+    def handle(self, request: Request) -> Exchange:
+        """Answer one request; never raises."""
+        self.requests += 1
+        self.world.clock.tick()
+        target: Target | None = None
+        request_id = ""
+        try:
+            scope = credential_scope(request)
+            if scope is None:
+                account = self.world.account(self.world.settings.default_account)
+                request_id = account.ids.uuid()
+                target = identify(request, None)
+                raise ServiceError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+            principal, account_id = self._caller(request, scope)
+            account = self.world.account(account_id)
+            request_id = account.ids.uuid()
+            target = identify(request, scope)
+            call = Call(
+                world=self.world,
+                account=account,
+                region_name=scope.region or DEFAULT_REGION,
+                service=target.service.name,
+                operation=target.operation_name,
+                now_ms=self.world.clock.now_ms(),
+                request_id=request_id,
+                principal=principal,
+                access_key_id=scope.access_key_id,
+                user_agent=request.headers.get("user-agent", ""),
+                base_url=self.base_url,
+                flow=request.flow,
+            )
+            return self._perform(call, target, request)
+        except ServiceError as error:
+            return Exchange(failure(target, error, request_id))
+        except Exception:
+            # The door of the server: whatever a request brings about, the next one is answered.
+            log.exception("%s %s failed", request.method, request.raw_path)
+            error = ServiceError("InternalFailure", "An internal error occurred.", 500, sender=False)
+            return Exchange(failure(target, error, request_id))
+
+    def _caller(self, request: Request, scope: Scope) -> tuple[Principal, str]:
+        key = scope.access_key_id
+        if len(key) == _ACCOUNT_DIGITS and key.isdigit():
+            return _administrator(key), key
+        credential = _identity("resolve")(self.world, key)
+        if credential is None:
+            account_id = self.world.settings.default_account
+            return _administrator(account_id), account_id
+        if credential.session_token is not None:
+            given = request.headers.get("x-amz-security-token")
+            if given != credential.session_token:
+                raise ServiceError(
+                    "UnrecognizedClientException",
+                    "The security token included in the request is invalid.",
+                    403,
+                )
+        expires_ms = getattr(credential, "expires_ms", None)
+        if expires_ms is not None and expires_ms <= self.world.clock.now_ms():
+            raise ServiceError(
+                "ExpiredTokenException", "The security token included in the request is expired", 403
+            )
+        verify(request, scope, credential.secret_access_key)
+        return credential.principal, credential.account_id
+
+    def _perform(self, call: Call, target: Target, request: Request) -> Exchange:
+        raw = registry.find_raw(call.service)
+        if raw is not None:
+            return Exchange(raw(call, request))
+        operation = registry.find(call.service, target.operation_name)
+        if target.operation is None:
+            raise _unknown(target)
+        if operation is None:
+            raise ServiceError(
+                "NotImplemented", f"The sandbox does not answer {target.operation_name}", 501
+            )
+        function = target.labels.get("FunctionName", "")
+        struck = self.faults.hits(call.service, target.operation_name, function, call.uniform()) if self.faults.active else []
+        if any(fault.kind == "cut" for fault in struck):
+            return Exchange(Response(500), cut=True)
+        delay = sum(fault.seconds for fault in struck if fault.kind == "slow")
+        for fault in struck:
+            if fault.kind in {"throttle", "access-denied", "error"}:
+                resource = call.arn(call.service, f"function:{function}" if function else "*")
+                error = fault.error(call.service, call.operation, resource, call.principal.arn)
+                return Exchange(failure(target, error, call.request_id), delay)
+        stale = next((fault for fault in struck if fault.kind == "stale"), None)
+        if stale is not None and call.operation.startswith(_READING):
+            return Exchange(self._stale(call, target, request, stale), delay)
+        response = self._run(call, target, request)
+        return Exchange(response, delay + float(response.headers.pop("x-sandbox-delay", 0)))
+
+    def _run(self, call: Call, target: Target, request: Request) -> Response:
+        operation = registry.find(call.service, target.operation_name)
+        if operation is None or target.operation is None:
+            raise _unknown(target)
+        params: dict[str, Any] = parse(request, target)
+        check(call.service, target.operation, params)
+        if call.principal.kind != "administrator":
+            _identity("authorise")(call, params)
+        result = operation(call, params)
+        if not call.operation.startswith(_READING):
+            call.account.touch()
+        response = answer(target, result, call.request_id)
+        if call.response_headers:
+            response.headers.update(call.response_headers)
+        return response
+
+    def _stale(self, call: Call, target: Target, request: Request, fault: Fault) -> Response:
+        # Eventual consistency: for some seconds a read may see what stood before.
+        key = (call.account_id, call.region_name, call.operation, request.raw_path,
+               request.raw_query, request.body.decode("utf-8", "replace"))
+        now = time.monotonic()
+        seen = self._seen.get(key)
+        if seen is not None and now - seen[0] < fault.seconds:
+            return seen[1]
+        response = self._run(call, target, request)
+        if len(self._seen) > _STALE_KEPT:
+            self._seen.clear()
+        self._seen[key] = (now, response)
+        return response
+
+
+def _administrator(account_id: str) -> Principal:
+    return Principal(arn=f"arn:aws:iam::{account_id}:user/admin", user_id="AIDASANDBOXADMINISTRA", name="admin")
+
+
+def _identity(name: str) -> Any:
+    module = importlib.import_module("lambda_autotuner.sandbox.identity")
+    return getattr(module, name, _nothing)
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+def _unknown(target: Target) -> ServiceError:
+    if target.protocol == "query":
+        message = f"Could not find operation {target.operation_name} for version {target.service.api_version}"
+        return ServiceError("InvalidAction", message, 400)
+    return ServiceError("UnknownOperationException", "", 404)

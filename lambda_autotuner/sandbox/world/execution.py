@@ -1,0 +1,98 @@
+"""What comes of invocations under given settings: one arithmetic for real and generated ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambda_autotuner.sandbox.functions.records import Configuration
+from lambda_autotuner.sandbox.world.invocations import Outcome
+from lambda_autotuner.sandbox.world.law import Behaviour
+from lambda_autotuner.sandbox.world.randomness import uniforms
+from lambda_autotuner.sandbox.world.traffic import Traffic
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Unsigned = NDArray[np.uint64]
+
+_ERROR, _ERROR_SHARE, _DEATH, _RESTORE = 401, 402, 403, 404
+EPISODE: Final = 405
+HOUR_MS: Final = 3_600_000
+_RUNTIME_MB: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """Aligned arrays: what REPORT lines tell."""
+
+    duration_ms: Floats
+    billed_ms: Floats
+    init_ms: Floats  # nan when warm
+    max_memory_mb: Integers
+    outcome: NDArray[np.uint8]
+
+
+def execute(
+    behaviour: Behaviour,
+    traffic: Traffic,
+    configuration: Configuration,
+    keys: Unsigned,
+    times_ms: Floats,
+    payload_scale: Floats,
+    cold: NDArray[np.bool_],
+    *,
+    provisioned: bool = False,
+) -> Executions:
+    """Run invocations: law, errors, memory, timeout, init and billing, in that order.
+
+    Args:
+        behaviour: the hidden law or the measured curves.
+        traffic: for the error rate.
+        configuration: memory size, timeout and architecture in force.
+        keys: identity of each invocation, shape (n,).
+        times_ms: when each starts, on the traffic's own line of time, shape (n,).
+        payload_scale: size of each payload relative to an ordinary one, shape (n,).
+        cold: which ones start a new environment, shape (n,).
+        provisioned: whether the environment was initialised ahead, so that init is not billed here.
+    """
+    memory_mb, architecture = configuration.memory_mb, configuration.architecture
+    duration = behaviour.durations_ms(memory_mb, architecture, keys, times_ms, payload_scale)
+    used = behaviour.memory_used_mb(memory_mb, keys, payload_scale)
+    outcome = np.zeros(len(keys), dtype=np.uint8)
+
+    failed = uniforms(keys, _ERROR) < error_rates(traffic, keys, times_ms)
+    outcome[failed] = Outcome.ERROR
+    share = 0.15 + 0.85 * uniforms(keys, _ERROR_SHARE)
+    duration = np.where(failed, duration * share, duration)
+
+    killed = used > memory_mb
+    outcome[killed] = Outcome.OUT_OF_MEMORY
+    share = 0.3 + 0.6 * uniforms(keys, _DEATH)
+    duration = np.where(killed, duration * share, duration)
+
+    limit_ms = configuration.timeout_s * 1000.0
+    late = duration >= limit_ms
+    outcome[late] = Outcome.TIMEOUT
+    duration = np.round(np.where(late, limit_ms, duration), 2)
+    duration = np.maximum(duration, 0.01)
+
+    init = np.where(cold, behaviour.inits_ms(memory_mb, architecture, keys), np.nan)
+    init = np.round(init, 2)
+    billed = np.ceil(duration)
+    if not provisioned:
+        billed = np.where(cold, np.ceil(duration + np.nan_to_num(init)), billed)
+    peak = np.where(killed, memory_mb, np.ceil(np.maximum(used, _RUNTIME_MB)))
+    return Executions(duration, billed, init, np.minimum(peak, memory_mb).astype(np.int64), outcome)
+
+
+def error_rates(traffic: Traffic, keys: Unsigned, times_ms: Floats) -> Floats:
+    """The chance of an application error at each time: steady, and higher in episodes."""
+    steady = np.full(len(keys), traffic.error_rate)
+    if not traffic.episode_rate:
+        return steady
+    hours = (times_ms // HOUR_MS).astype(np.int64).astype(np.uint64)
+    in_episode = uniforms(hours, EPISODE) < traffic.episode_rate
+    return np.where(in_episode, traffic.episode_error_rate, steady)
