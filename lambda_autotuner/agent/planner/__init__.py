@@ -1,0 +1,1 @@
+"""The offline planner: questions read by rule, answers written from evidence, no language model."""

@@ -1,0 +1,242 @@
+"""From a question to tool calls: which tools, for which functions, with which arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lambda_autotuner.agent.reading.language import lexicon
+from lambda_autotuner.agent.reading.question import Question
+from lambda_autotuner.agent.reading.wishes import Wish
+from lambda_autotuner.agent.turn import Turn, results_of
+
+BUNDLE = ("get_configuration", "get_metrics", "get_cost", "get_recommendation", "get_errors")
+"""What a named function with an unclear intent gets, in one round."""
+
+MAX_FUNCTIONS = 4
+"""Functions looked at one by one; for more, the fleet scan is the tool."""
+
+_WINDOWED = frozenset({"get_metrics", "get_errors", "get_logs", "get_report_statistics", "get_cost", "analyze_log_group", "scan_fleet"})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call that the planner wants."""
+
+    tool: str
+    arguments: dict[str, Any]
+
+
+def first_calls(question: Question) -> tuple[Call, ...]:
+    """The calls of the first round, all of which may run at once."""
+    if question.wish is not None and question.topic not in {"unknown_function", "ambiguous_function"}:
+        calls = _for_wish(question, question.wish)
+        if calls:
+            return calls
+    return tuple(_distinct(_for_topic(question)))
+
+
+def next_calls(question: Question, turn: Turn) -> tuple[Call, ...]:
+    """The calls of a later round: a plan that needed a recommendation or the present value."""
+    wish = question.wish
+    if wish is None or wish.kind != "change" or not _may_change(question, wish):
+        return ()
+    tried = {record.name for record in turn.records}
+    if "plan_change" in tried:
+        return ()
+    function = question.functions[0]
+    values = dict(wish.values)
+    if wish.recommended:
+        values |= _recommended(turn, function)
+    for name, relative in wish.relative:
+        current = _present(turn, function, name)
+        if current is not None:
+            values[name] = relative.of(current)
+    return (Call("plan_change", {"function": function, **values}),) if values else ()
+
+
+def _may_change(question: Question, wish: Wish) -> bool:
+    return len(question.functions) == 1 and not wish.everything and not wish.conflict
+
+
+def _for_wish(question: Question, wish: Wish) -> tuple[Call, ...]:
+    if wish.kind == "apply":
+        return (Call("apply_change", {"plan_id": wish.plan_id}),) if wish.plan_id else (Call("get_history", {}),)
+    if wish.kind == "reject":
+        return (Call("get_history", {}),)
+    if not _may_change(question, wish):
+        return tuple(_look_first(question))
+    function = question.functions[0]
+    if wish.kind == "rollback":
+        return (Call("roll_back", {"function": function}),)
+    if wish.kind == "tune":
+        arguments: dict[str, Any] = {"function": function, "objective": question.objective}
+        if wish.sizes_mb:
+            arguments["sizes_mb"] = list(wish.sizes_mb)
+        return (_call("tune_function", arguments),)
+    if wish.recommended:
+        return (_call("get_recommendation", {"function": function, "objective": question.objective}),)
+    if wish.relative:
+        return (Call("get_configuration", {"function": function}),)
+    return (Call("plan_change", {"function": function, **dict(wish.values)}),)
+
+
+def _look_first(question: Question) -> Iterable[Call]:
+    """Read-only evidence for a wish that is not clear enough to act on."""
+    if not question.functions:
+        yield Call("scan_fleet", {"sort_by": "savings", "limit": 10})
+        return
+    for function in question.functions[:MAX_FUNCTIONS]:
+        yield Call("get_configuration", {"function": function})
+        yield Call("get_recommendation", {"function": function})
+
+
+def _for_topic(question: Question) -> Iterable[Call]:  # noqa: C901, PLR0912 - one branch a topic, flat
+    match question.topic:
+        case "function" | "compare":
+            for function in question.functions[:MAX_FUNCTIONS]:
+                yield from _for_function(question, function)
+            if len(question.functions) > MAX_FUNCTIONS:
+                yield _call("scan_fleet", {"sort_by": question.ranking.metric, "limit": 20})
+        case "list":
+            yield _listing(question)
+        case "fleet":
+            yield _call(
+                "scan_fleet",
+                {
+                    "sort_by": question.ranking.metric,
+                    "ascending": question.ranking.ascending or None,
+                    "limit": question.ranking.limit,
+                    "window_hours": question.window_hours,
+                },
+            )
+        case "guidance":
+            yield Call("look_up_guidance", {"topic": question.text[:200]})
+        case "account":
+            yield Call("get_account", {})
+        case "permissions":
+            yield Call("check_permissions", {})
+        case "history" | "pending":
+            yield _call("get_history", {"function": question.functions[0] if question.functions else None})
+        case "alarms":
+            yield from _per_function(question, "get_alarms")
+        case "concurrency":
+            yield from _per_function(question, "get_concurrency")
+            if not question.functions:
+                yield _call("scan_fleet", {"sort_by": "throttles", "limit": 5})
+        case "dashboards":
+            yield Call("list_dashboards", {})
+        case "log_groups":
+            yield Call("list_log_groups", {})
+        case "unclear" if question.aspects and not question.wish:
+            yield _call("scan_fleet", {"sort_by": question.ranking.metric, "window_hours": question.window_hours, "limit": 10})
+        case "secret":
+            for function in question.functions[:MAX_FUNCTIONS]:
+                yield Call("get_configuration", {"function": function})
+        case _:
+            return
+
+
+def _per_function(question: Question, tool: str) -> Iterable[Call]:
+    if not question.functions:
+        yield Call(tool, {})
+    for function in question.functions[:MAX_FUNCTIONS]:
+        yield Call(tool, {"function": function})
+
+
+def _for_function(question: Question, function: str) -> Iterable[Call]:
+    aspects = [aspect for aspect in lexicon().aspects if aspect.name in question.aspects]
+    tools: list[str] = []
+    for aspect in aspects:
+        tools += aspect.tools
+    if not aspects:
+        tools = list(BUNDLE)
+    if question.topic == "compare" and not aspects:
+        tools = ["get_configuration", "get_metrics", "get_cost", "get_recommendation"]
+    tools = _without_idle_calls(question, tools)
+    for tool in dict.fromkeys(tools):
+        yield _call(tool, _arguments(question, tool, function))
+
+
+def _without_idle_calls(question: Question, tools: Sequence[str]) -> list[str]:
+    """Drop what the words do not ask for although an aspect brings it."""
+    kept = list(tools)
+    concepts = set(question.concepts)
+    if "get_recommendation" in kept and "cost" in concepts and "get_cost" not in kept:
+        kept.append("get_cost")
+    if question.about("architecture") and question.about("recommend", "cost", "saving", "compare"):
+        kept.append("get_recommendation")
+    if question.sizes_mb and not question.wish:
+        kept += ["get_recommendation", "get_configuration"]
+    if "logs" in question.aspects and "errors" in question.aspects and not question.search:
+        kept.append("get_errors")
+    return kept
+
+
+def _arguments(question: Question, tool: str, function: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"function": function}
+    if tool == "analyze_log_group":
+        arguments = {"log_group": f"/aws/lambda/{function}"}
+    if tool in _WINDOWED and question.window_hours:
+        arguments["window_hours"] = question.window_hours
+    if tool == "get_logs" and question.search:
+        arguments["search"] = question.search
+    if tool == "get_recommendation":
+        arguments["objective"] = question.objective
+    return arguments
+
+
+def _listing(question: Question) -> Call:
+    filters = question.filters
+    comparison, memory_mb = filters.memory_mb or (None, None)
+    bounds: dict[str, Any] = {}
+    if memory_mb is not None:
+        lower = memory_mb + 1 if comparison == ">" else memory_mb
+        upper = memory_mb - 1 if comparison == "<" else memory_mb
+        if comparison in {">", ">=", "="}:
+            bounds["min_memory_mb"] = lower
+        if comparison in {"<", "<=", "="}:
+            bounds["max_memory_mb"] = upper
+    return _call(
+        "list_functions",
+        {
+            "runtime": filters.runtime,
+            "architecture": filters.architecture,
+            "name_contains": filters.name_contains,
+            "name_prefix": filters.name_prefix,
+            "region": question.region,
+            **bounds,
+        },
+    )
+
+
+def _call(tool: str, arguments: dict[str, Any]) -> Call:
+    return Call(tool, {name: value for name, value in arguments.items() if value is not None})
+
+
+def _distinct(calls: Iterable[Call]) -> Iterable[Call]:
+    seen: set[str] = set()
+    for call in calls:
+        key = f"{call.tool}{sorted(call.arguments.items(), key=str)}"
+        if key not in seen:
+            seen.add(key)
+            yield call
+
+
+def _recommended(turn: Turn, function: str) -> dict[str, Any]:
+    for data in results_of(turn, "get_recommendation"):
+        if data.get("function") != function or data.get("decision") != "change":
+            continue
+        values = {"memory_mb": data.get("recommended_memory_mb")}
+        if data.get("recommended_architecture") != data.get("current_architecture"):
+            values["architecture"] = data.get("recommended_architecture")
+        return {name: value for name, value in values.items() if value is not None}
+    return {}
+
+
+def _present(turn: Turn, function: str, name: str) -> float | None:
+    for data in results_of(turn, "get_configuration"):
+        if data.get("function") == function and isinstance(data.get(name), (int, float)):
+            return float(data[name])
+    return None

@@ -1,0 +1,273 @@
+"""Wishes to change something, read from a person's own words and from nothing else.
+
+The planner proposes by them and the provenance gate permits by them, so both always agree.
+A wish needs an instructing verb; a question, a supposition, a negation or quoted text is none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from lambda_autotuner.agent.reading.quantities import seconds, sizes
+
+WishKind = Literal["change", "tune", "rollback", "apply", "reject"]
+Value = int | str | bool
+
+_QUOTE = re.compile(
+    r"```.*?(?:```|$)|<[^<>]{1,40}>.*?</[^<>]{1,40}>|\"[^\"]{25,}\"|\u201c[^\u201d]{25,}\u201d|(?<!\w)'[^']{25,}'(?!\w)",
+    re.DOTALL,
+)
+_NEGATED = re.compile(
+    r"\b(?:do not|don'?t|dont|never|without|not to|no need to|rather not|stop|cancel|avoid|refrain from|"
+    r"not yet|nicht|nada)\b[^.;!?]{0,40}?\b(?:chang|set|appl|touch|updat|modif|increas|decreas|rais|lower|"
+    r"roll|revert|undo|tun|measur|do it|execut|mak|mov|switch|proceed|chance|writ|deploy|migrat)\w*",
+    re.IGNORECASE,
+)
+_SUPPOSED = re.compile(
+    r"\b(?:what if|what would|what happens|would it|would we|would i|should (?:i|we|it|the|this)|could (?:i|we|it)\b|"
+    r"suppose|hypothetical\w*|if (?:i|we|you|it|the|this|memory)\b|how much (?:would|could|do|does|will)|how (?:do|can|would|could|should) (?:i|we|one)\b|"
+    r"is it (?:safe|possible|worth|ok|okay|a good idea)|do you think|does it make sense|can (?:i|we)\b|"
+    r"why (?:did|do|does|was|were|should|not)|when (?:did|should)|whether|estimate|simulate|dry[- ]run|"
+    r"what (?:memory|size|is|are|was|were|did|does|do|should|can|could|change|changes)|who\b|which\b|worth (?:it|moving|switching|changing)|was it|has it|have you|did (?:you|we|someone|anyone)|explain|tell me (?:how|why|what|whether|if))",
+    re.IGNORECASE,
+)
+_POLITE = re.compile(r"\b(?:can|could|would|will) you (?:please |kindly |now |just |go ahead and )*", re.IGNORECASE)
+_CHANGE = re.compile(
+    r"\b(set|change|update|modify|increase|decrease|raise|reduce|lower|bump|drop|switch|move|migrate|resize|"
+    r"adjust|configure|give|put|make|double|halve|enable|disable|turn|cut|upgrade|downgrade|shrink|grow|scale|"
+    r"convert|reconfigure|assign|allocate|limit|cap|reserve|remove|setze|stelle|ändere|erhöhe|cambia|pon|mets|remember to set)\b",
+    re.IGNORECASE,
+)
+_APPLY = re.compile(
+    r"\b(apply|approve|roll ?out|implement|execute|carry out|go ahead|proceed|do it|make it so|ship it|confirm|"
+    r"right-?size|follow|adopt|use)\b",
+    re.IGNORECASE,
+)
+_RECOMMENDED = re.compile(
+    r"\b(recommend\w*|suggest\w*|advice|advised|optimal|optimum|best|ideal|right-?siz\w*|proposed|you said|your proposal)\b",
+    re.IGNORECASE,
+)
+_TUNE = re.compile(
+    r"\b((?:power[- ]?)?tune|(?:run|start|do|perform|kick off|launch|execute)\b[^.?!]{0,30}\b(?:tuning|measurement|benchmark|experiment|power[- ]?tun\w*)|"
+    r"measure|benchmark)\b",
+    re.IGNORECASE,
+)
+_ROLLBACK = re.compile(
+    r"\b(roll(?:ed)? ?back|rollback|undo|revert|restore|back out|put (?:it |that |everything )?back|zurücksetzen)\b",
+    re.IGNORECASE,
+)
+_MASS = re.compile(
+    r"\b(all|every|each|everything|everywhere|entire|whole account|fleet|them all|all of them|both of them|any function)\b",
+    re.IGNORECASE,
+)
+_YES = re.compile(
+    r"^\W*(?:yes|yep|yeah|ok(?:ay)?|sure|go ahead|do it|please do|approved?|confirm(?:ed)?|proceed|apply(?: it| that| the plan)?|make it so|ja|sí|oui|go for it|sounds good|lgtm)\b",
+    re.IGNORECASE,
+)
+_NO = re.compile(r"^\W*(?:no|nope|reject(?:ed)?|cancel|don'?t|do not|never ?mind|stop|nein|forget it)\b", re.IGNORECASE)
+_PLAN_ID = re.compile(r"\b(?:plan|proposal)\s+([A-Za-z]*-?[A-Za-z0-9]*\d[A-Za-z0-9-]*)\b|\b((?:plan|prop|p)[-_][A-Za-z0-9-]{4,})\b", re.IGNORECASE)
+_TIMEOUT = re.compile(r"\btime[ -]?out\b", re.IGNORECASE)
+_ARCHITECTURE = re.compile(r"\b(arm64|aarch64|arm|graviton\d?|x86_64|x86-64|x86|intel|amd64)\b", re.IGNORECASE)
+_FROM_ARCHITECTURE = re.compile(r"\bfrom\s+(?:arm64|aarch64|arm|graviton\d?|x86_64|x86-64|x86|intel|amd64)\b", re.IGNORECASE)
+_STORAGE = re.compile(r"\b(?:ephemeral|/tmp|tmp|scratch|disk|storage)\b", re.IGNORECASE)
+_RESERVED = re.compile(r"\breserve[d]?\b(?:\s+concurrency)?|\bconcurrency (?:limit|cap)\b|\b(?:limit|cap)\b[^.?!]{0,30}\bconcurrency\b", re.IGNORECASE)
+_PROVISIONED = re.compile(r"\bprovisioned(?:\s+concurrency)\b", re.IGNORECASE)
+_SNAPSTART = re.compile(r"\bsnap ?start\b", re.IGNORECASE)
+_MEMORY = re.compile(r"\b(?:memory|ram|mem|memory size|speicher|memoria|mémoire|size)\b", re.IGNORECASE)
+_TO_NUMBER = re.compile(r"(?:\bto|=|:|\bat|\bwith|\bof|\bauf|\ba|\bà|->|→|\bis|\bbe|\bas)\s*(\d{1,3}(?:,\d{3})+|\d+)(?!\s*(?:%|percent|days?|hours?|weeks?|times))(?![\w.,]*\d)", re.IGNORECASE)
+_FROM_SIZE = re.compile(r"\bfrom\s+\d[\d,.]*\s*(?:mb|gb|mib|gib)?", re.IGNORECASE)
+_BY = re.compile(r"\bby\s+(\d+(?:\.\d+)?)\s*(%|percent|mb|mib|gb|gib)?", re.IGNORECASE)
+_MIN_MEMORY_MB = 128
+_MB_PER_GB = 1024
+_MAX_TIMEOUT_S = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A value said relative to what stands: `double` is factor 2, `by 256 MB` is plus 256."""
+
+    factor: float = 1.0
+    plus: float = 0.0
+
+    def of(self, current: float) -> int:
+        """The value that is meant when `current` stands now."""
+        return round(current * self.factor + self.plus)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One wish of a person to change something; the functions are read separately."""
+
+    kind: WishKind
+    values: tuple[tuple[str, Value], ...] = ()
+    relative: tuple[tuple[str, Relative], ...] = ()
+    recommended: bool = False
+    plan_id: str | None = None
+    everything: bool = False
+    conflict: tuple[str, ...] = ()
+    sizes_mb: tuple[int, ...] = ()
+
+    @property
+    def explicit(self) -> bool:
+        """Whether the wish says what to change to."""
+        return bool(self.values or self.relative or self.recommended)
+
+
+def own_words(text: str) -> str:
+    """`text` without quoted passages and code blocks: what is quoted is shown, not wished."""
+    return _QUOTE.sub(" ", text)
+
+
+def read_wish(text: str, *, pending: bool = False) -> Wish | None:
+    """The wish in a person's message, or None when it asks, supposes, forbids or quotes.
+
+    Args:
+        text: the person's message, normalised.
+        pending: whether a proposal of this conversation waits for a decision, which gives
+            `yes` and `no` a meaning.
+    """
+    said = own_words(text)
+    if pending and _NO.match(said):
+        return Wish("reject")
+    if _NEGATED.search(said):
+        return None
+    plan = _PLAN_ID.search(said)
+    plan_id = (plan[1] or plan[2]) if plan else None
+    if pending and _YES.match(said):
+        return Wish("apply", plan_id=plan_id)
+    instructing = _instructing(said)
+    if not instructing:
+        return None
+    everything = bool(_MASS.search(instructing))
+    if _ROLLBACK.search(instructing):
+        return Wish("rollback", plan_id=plan_id, everything=everything)
+    change = _read_change(instructing, everything=everything)
+    if change is not None:
+        return change
+    if _APPLY.search(instructing) and plan_id:
+        return Wish("apply", plan_id=plan_id)
+    if _APPLY.search(instructing) and _RECOMMENDED.search(instructing):
+        return Wish("change", recommended=True, everything=everything)
+    if _TUNE.search(instructing):
+        tuned = tuple(size.memory_mb for size in sizes(instructing))
+        return Wish("tune", sizes_mb=tuned, everything=everything)
+    return None
+
+
+def _instructing(text: str) -> str:
+    """The sentences that instruct, joined; a request in the form `could you ...` is one."""
+    parts = re.split(r"(?<=[.!?;])\s+|\n+|,?\s+\b(?:and then|then)\b\s+", text)
+    kept = []
+    for part in parts:
+        polite = _POLITE.sub("please ", part)
+        if _SUPPOSED.search(polite):
+            continue
+        if part.rstrip().endswith("?") and polite == part and not re.match(r"\W*please\b", part, re.IGNORECASE):
+            continue
+        kept.append(polite)
+    return ". ".join(kept)
+
+
+def _read_change(text: str, *, everything: bool) -> Wish | None:
+    if not _CHANGE.search(text):
+        return None
+    values: dict[str, list[Value]] = {}
+    relative: dict[str, Relative] = {}
+    for name, value in _named_values(text):
+        values.setdefault(name, []).append(value)
+    if not values:
+        relative = _relative(text)
+    conflict = tuple(name for name, found in values.items() if len(set(found)) > 1)
+    single = tuple((name, found[0]) for name, found in values.items() if name not in conflict)
+    recommended = bool(_RECOMMENDED.search(text)) and not values and not relative
+    if not (single or relative or conflict or recommended):
+        return None
+    return Wish(
+        "change", values=single, relative=tuple(relative.items()), recommended=recommended,
+        everything=everything, conflict=conflict,
+    )  # fmt: skip
+
+
+def _named_values(text: str) -> list[tuple[str, Value]]:
+    found: list[tuple[str, Value]] = []
+    rest = _FROM_SIZE.sub(" ", text)
+    if not _BY.search(rest):
+        attribute = "ephemeral_storage_mb" if _STORAGE.search(rest) else "memory_mb"
+        if attribute == "ephemeral_storage_mb" and _MEMORY.search(rest.replace("storage size", "")):
+            attribute = "memory_mb" if rest.lower().find("memory") < _first(_STORAGE, rest) else attribute
+        found += [(attribute, size.memory_mb) for size in sizes(rest)]
+    found += _timeout(rest)
+    found += _concurrency(rest)
+    target = _FROM_ARCHITECTURE.sub(" ", rest)
+    for match in _ARCHITECTURE.finditer(target):
+        spoken = match[1].lower()
+        arm = spoken.startswith(("arm", "aarch", "graviton"))
+        found.append(("architecture", "arm64" if arm else "x86_64"))
+    if _SNAPSTART.search(rest):
+        off = re.search(r"\b(?:disable|off|without|remove)\b", rest, re.IGNORECASE)
+        found.append(("snap_start", not off))
+    if not found and _MEMORY.search(rest) and not _TIMEOUT.search(rest):
+        found += [
+            ("memory_mb", int(match[1].replace(",", "")))
+            for match in _TO_NUMBER.finditer(rest)
+            if int(match[1].replace(",", "")) >= 1
+        ]
+    if not found and not _TIMEOUT.search(rest) and not _BY.search(rest):
+        found += [
+            ("memory_mb", value)
+            for match in _TO_NUMBER.finditer(rest)
+            if (value := int(match[1].replace(",", ""))) >= _MIN_MEMORY_MB and value % 64 == 0
+        ]
+    return found
+
+
+def _first(pattern: re.Pattern[str], text: str) -> int:
+    match = pattern.search(text)
+    return match.start() if match else len(text)
+
+
+def _timeout(text: str) -> list[tuple[str, Value]]:
+    match = _TIMEOUT.search(text)
+    if match is None:
+        return []
+    after = text[match.end() :]
+    value = seconds(after)
+    if value is None:
+        value = seconds(text)
+    if value is None and (bare := _TO_NUMBER.search(after)):
+        value = float(bare[1])
+    return [] if value is None else [("timeout_seconds", round(value))]
+
+
+def _concurrency(text: str) -> list[tuple[str, Value]]:
+    found: list[tuple[str, Value]] = []
+    for pattern, name in ((_PROVISIONED, "provisioned_concurrency"), (_RESERVED, "reserved_concurrency")):
+        match = pattern.search(text)
+        if match is None or (name == "reserved_concurrency" and _PROVISIONED.search(text)):
+            continue
+        number = _TO_NUMBER.search(text[match.end() :]) or re.search(r"\b(\d+)\b(?!\s*(?:mb|gb|s\b))", text[match.end() :])
+        if number:
+            found.append((name, int(number[1].replace(",", ""))))
+    return found
+
+
+def _relative(text: str) -> dict[str, Relative]:
+    attribute = "timeout_seconds" if _TIMEOUT.search(text) else "memory_mb"
+    if not (_MEMORY.search(text) or attribute == "timeout_seconds"):
+        return {}
+    if re.search(r"\b(?:double|twice)\b", text, re.IGNORECASE):
+        return {attribute: Relative(factor=2.0)}
+    if re.search(r"\b(?:halve|half|in half)\b", text, re.IGNORECASE):
+        return {attribute: Relative(factor=0.5)}
+    match = _BY.search(text)
+    if match is None:
+        return {}
+    down = re.search(r"\b(?:decrease|reduce|lower|drop|cut|shrink|downgrade)\b", text, re.IGNORECASE)
+    sign = -1 if down else 1
+    unit = (match[2] or "").lower()
+    amount = float(match[1])
+    if unit in {"%", "percent"}:
+        return {attribute: Relative(factor=1 + sign * amount / 100)}
+    return {attribute: Relative(plus=sign * amount * (_MB_PER_GB if unit.startswith("g") else 1))}

@@ -1,0 +1,168 @@
+"""Tools that look at how functions run: metrics, REPORT lines, money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from lambda_autotuner.agent.answer import Gap
+from lambda_autotuner.agent.catalogue import Arguments, Tool
+from lambda_autotuner.agent.tools.context import ToolContext, describe_window, rounded
+from lambda_autotuner.agent.tools.inventory import FunctionName
+from lambda_autotuner.agent.turn import ToolResult
+from lambda_autotuner.aws.logs import fetch_reports, log_window
+from lambda_autotuner.aws.reports import Outcome, Report, percentile
+from lambda_autotuner.aws.telemetry import Telemetry
+from lambda_autotuner.tuning.pricing import DAYS_PER_MONTH, PriceBook, Rates, mean_cost_usd
+
+DEFAULT_HOURS = 336.0
+HOURS_PER_MONTH = DAYS_PER_MONTH * 24
+MAX_HOURS = 455 * 24.0
+REPORT_LIMIT = 2_000
+_PERCENT = 100.0
+_MILLION = 1_000_000
+_MIN_FOR_PERCENTILE = 2
+
+
+class FunctionWindow(Arguments):
+    """A function and a window that ends at its last invocation."""
+
+    function: FunctionName
+    window_hours: float = Field(DEFAULT_HOURS, gt=0, le=MAX_HOURS, description="Hours back from the function's last invocation; two weeks by default.")
+
+
+class CostArguments(FunctionWindow):
+    """What to price."""
+
+    memory_mb: int | None = Field(None, ge=128, le=10_240, description="Price the same durations at another memory size (same duration assumed).")
+
+
+def metrics_of(telemetry: Telemetry) -> dict[str, Any]:
+    """Telemetry as a tool shows it."""
+    rate = telemetry.error_rate
+    attempts = (telemetry.invocations or 0) + (telemetry.throttles or 0)
+    return {
+        "invocations": telemetry.invocations,
+        "errors": telemetry.errors,
+        "error_rate_pct": rounded(None if rate is None else rate * _PERCENT, 3),
+        "throttles": telemetry.throttles,
+        "throttle_rate_pct": rounded(None if not attempts or telemetry.throttles is None else telemetry.throttles / attempts * _PERCENT, 3),
+        "mean_duration_ms": rounded(telemetry.mean_duration_ms),
+        "p50_duration_ms": rounded(telemetry.p50_duration_ms),
+        "p95_duration_ms": rounded(telemetry.p95_duration_ms),
+        "p99_duration_ms": rounded(telemetry.p99_duration_ms),
+        "max_duration_ms": rounded(telemetry.max_duration_ms),
+        "max_concurrent_executions": telemetry.max_concurrent,
+    }
+
+
+def run_get_metrics(context: ToolContext, arguments: FunctionWindow) -> ToolResult:
+    """Invocations, errors, throttles, durations and concurrency over a window."""
+    name = context.function(arguments.function)
+    telemetry = context.telemetry(name, arguments.window_hours)
+    window = describe_window(telemetry.window)
+    data = {"function": name, "window": window, "window_hours": arguments.window_hours, **metrics_of(telemetry)}
+    if telemetry.reason:
+        data["reason"] = telemetry.reason
+    return ToolResult(data, function=name, window=window, source="CloudWatch metrics")
+
+
+def run_get_report_statistics(context: ToolContext, arguments: FunctionWindow) -> ToolResult:
+    """Memory used, cold starts, timeouts and durations, from REPORT lines."""
+    name = context.function(arguments.function)
+    configuration = context.configuration(name)
+    window = log_window(context.account, configuration.log_group, days=arguments.window_hours / 24)
+    if window is None:
+        return ToolResult(
+            {"function": name, "reports": 0, "reason": f"the log group {configuration.log_group} holds no events"},
+            function=name, source="REPORT lines",
+            gaps=(Gap(f"REPORT lines of {name}", "the log group is empty"),),
+        )  # fmt: skip
+    reports, complete = context.once(
+        f"reports {name} {arguments.window_hours}",
+        lambda: fetch_reports(context.account, configuration.log_group, window, limit=REPORT_LIMIT),
+    )
+    shown = describe_window(window)
+    data = {"function": name, "window": shown, "complete": complete, **report_figures(reports, configuration.memory_mb)}
+    data["timeout_seconds"] = configuration.timeout_seconds
+    return ToolResult(data, function=name, window=shown, source="REPORT lines")
+
+
+def report_figures(reports: list[Report], memory_mb: int) -> dict[str, Any]:
+    """Figures of REPORT lines; sizes other than the present one are counted, not mixed in."""
+    present = [report for report in reports if report.memory_mb == memory_mb] or reports
+    inits = [report.init_ms for report in present if report.init_ms is not None]
+    used = [report.max_memory_used_mb for report in present if report.max_memory_used_mb is not None]
+    durations = [report.duration_ms for report in present]
+    size = present[0].memory_mb if present else memory_mb
+    peak = max(used, default=None)
+    cold = sum(report.cold for report in present)
+    return {
+        "reports": len(present),
+        "reports_at_other_sizes": len(reports) - len(present),
+        "memory_mb": size,
+        "max_memory_used_mb": peak,
+        "memory_used_pct": rounded(None if peak is None else peak / size * _PERCENT, 1),
+        "cold_starts": cold,
+        "cold_start_rate_pct": rounded(cold / len(present) * _PERCENT if present else None),
+        "mean_init_ms": rounded(sum(inits) / len(inits) if inits else None),
+        "p95_init_ms": rounded(percentile(inits, 0.95) if len(inits) >= _MIN_FOR_PERCENTILE else None),
+        "max_init_ms": rounded(max(inits, default=None)),
+        "timeouts": sum(report.outcome is Outcome.TIMEOUT for report in present),
+        "out_of_memory": sum(report.outcome is Outcome.OUT_OF_MEMORY for report in present),
+        "p50_duration_ms": rounded(percentile(durations, 0.5)),
+        "p95_duration_ms": rounded(percentile(durations, 0.95)),
+        "p99_duration_ms": rounded(percentile(durations, 0.99)),
+        "max_duration_ms": rounded(max(durations, default=None)),
+    }
+
+
+def run_get_cost(context: ToolContext, arguments: CostArguments) -> ToolResult:
+    """What a function costs, from its durations and the price book."""
+    name = context.function(arguments.function)
+    configuration = context.configuration(name)
+    telemetry = context.telemetry(name, arguments.window_hours)
+    window = describe_window(telemetry.window)
+    memory_mb = arguments.memory_mb or configuration.memory_mb
+    book = PriceBook.load()
+    rates = book.rates(context.account.region, configuration.architecture)
+    data: dict[str, Any] = {
+        "function": name, "window": window, "memory_mb": memory_mb, "architecture": configuration.architecture,
+        "price_per_gb_second_usd": rates.gb_second_usd, "price_per_million_requests_usd": rounded(rates.request_usd * _MILLION, 4),
+        "prices_as_of": book.as_of,
+    }  # fmt: skip
+    if telemetry.invocations and telemetry.mean_duration_ms is not None:
+        data |= cost_figures(telemetry, memory_mb, configuration.ephemeral_storage_mb, rates, arguments.window_hours)
+    else:
+        data |= {"invocations": telemetry.invocations, "cost_usd_month": None, "reason": telemetry.reason or "no durations in the window"}
+    return ToolResult(data, function=name, window=window, source="CloudWatch metrics and the price book")
+
+
+def cost_figures(
+    telemetry: Telemetry, memory_mb: int, ephemeral_mb: int, rates: Rates, hours: float
+) -> dict[str, Any]:
+    """Money of a window and of a month at its pace, by the mean billed duration."""
+    count = telemetry.invocations or 0
+    # Each duration is billed up to the next whole ms: half a ms more on average.
+    billed_ms = (telemetry.mean_duration_ms or 0.0) + 0.5
+    each = mean_cost_usd(billed_ms, memory_mb, rates, ephemeral_mb=ephemeral_mb)
+    month = count * HOURS_PER_MONTH / hours
+    return {
+        "invocations": count,
+        "invocations_month": round(month),
+        "mean_duration_ms": rounded(telemetry.mean_duration_ms),
+        "cost_usd_window": rounded(each * count, 4),
+        "cost_usd_month": rounded(each * month, 4 if each * month < 1 else 2),
+        "compute_usd_month": rounded((each - rates.request_usd) * month, 4),
+        "requests_usd_month": rounded(rates.request_usd * month, 4),
+        "cost_usd_per_million": rounded(each * _MILLION, 4),
+        "cost_usd_per_invocation": float(f"{each:.4g}"),
+    }
+
+
+TOOLS = (
+    Tool("get_metrics", "Invocations, errors, error rate, throttles, duration (mean, p50, p95, p99, max) and concurrency of a function over a window.", FunctionWindow, run_get_metrics, iam_actions=("cloudwatch:GetMetricData",)),
+    Tool("get_report_statistics", "Memory really used, cold starts and init duration, timeouts, out-of-memory, from REPORT lines in the log.", FunctionWindow, run_get_report_statistics, iam_actions=("logs:FilterLogEvents", "logs:DescribeLogStreams")),
+    Tool("get_cost", "What a function costs: in the window, a month, a million invocations.", CostArguments, run_get_cost, iam_actions=("cloudwatch:GetMetricData",)),
+)  # fmt: skip
