@@ -6,7 +6,12 @@ called on a path that a question waits for.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -51,7 +56,45 @@ def store_of(destination: Destination) -> Any:
     """Return MLflow's store without asking whether the back end answers."""
     from mlflow.tracking._tracking_service.utils import _get_store
 
-    return _get_store(destination.uri)
+    file = destination.database_file
+    if file is None:
+        return _get_store(destination.uri)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with _database_lock(file):
+        if not file.exists():
+            _create_database(file, destination.artifacts)
+        return _get_store(destination.uri, destination.artifacts)
+
+
+@contextlib.contextmanager
+def _database_lock(file: Path) -> Iterator[None]:
+    """MLflow creates and migrates tables when it opens a file: one process at a time."""
+    fd = os.open(file.with_name(f".{file.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _create_database(file: Path, artifacts: str | None) -> None:
+    """Make the tables under another name: a process killed half-way leaves no broken file."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    fresh = file.with_name(f".{file.name}.new")
+    for leftover in file.parent.glob(f".{file.name}.new*"):
+        leftover.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    # MLflow's own word for "creating tables" would land in the middle of an answer.
+    tables = logging.getLogger("mlflow.store.db.utils")
+    level = tables.level
+    tables.setLevel(logging.WARNING)
+    try:
+        store = SqlAlchemyStore(f"sqlite:///{fresh}", artifacts or str(file.parent / "mlartifacts"))
+        store.engine.dispose()
+    finally:
+        tables.setLevel(level)
+    fresh.rename(file)
 
 
 def experiment_name(store: Any, destination: Destination, *, name: str | None = None) -> str:
@@ -109,10 +152,10 @@ def _create(store: Any, destination: Destination, name: str) -> Any:
 
 def classify(error: BaseException) -> Exception:
     """Tell apart: the back end is away, it does not know us, or it refuses this record."""
-    from mlflow.exceptions import MlflowException
-
     if isinstance(error, (UnreachableError, AuthenticationError, RejectedError)):
         return error
+    from mlflow.exceptions import MlflowException
+
     text = f"{type(error).__name__}: {error}"[:500]
     if isinstance(error, MlflowException):
         status = error.get_http_status_code()

@@ -33,7 +33,8 @@ from mlflow_integration.spool import ensure_spool
 from mlflow_integration.status import SWITCHED_OFF, TracingStatus
 
 _logger = logging.getLogger(__name__)
-EXIT_SECONDS = 2.5
+EXIT_SECONDS = 2.0
+_LOCAL_EXIT_SECONDS = 0.3
 
 
 @dataclass
@@ -205,6 +206,9 @@ def _start(
     _logger.debug("tracing: %s", status.banner_lines()[3])
     _pipeline.status = status
     _register_exit_hook()
+    if status.enabled and destination.kind != "database":
+        # The worker takes seconds to load MLflow; a short program may be over by then.
+        courier.wake()
     return status
 
 
@@ -345,7 +349,7 @@ def _register_exit_hook() -> None:
 
 def _at_exit() -> None:
     try:
-        left = flush()
+        left = flush(_exit_patience())
     except Exception:  # noqa: BLE001 - a process must be able to leave
         _logger.debug("the last flush failed", exc_info=True)
         return
@@ -353,6 +357,19 @@ def _at_exit() -> None:
         _logger.info(
             "%d records are kept on disk; the next command or `traces sync` delivers them", left
         )
+
+
+def _exit_patience() -> float:
+    """Return how long the exit may wait, in seconds.
+
+    The worker goes on after us. Waiting only helps where our disk goes away with us, a
+    container for instance, and the back end does not.
+    """
+    pipeline = _pipeline
+    if pipeline is None or not pipeline.status.enabled:
+        return _LOCAL_EXIT_SECONDS
+    local = pipeline.recorder.destination.kind == "database"
+    return _LOCAL_EXIT_SECONDS if local else EXIT_SECONDS
 
 
 def mlflow_module() -> Any:
