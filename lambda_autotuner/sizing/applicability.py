@@ -12,7 +12,6 @@ from lambda_autotuner.aws.configuration import FunctionConfiguration
 
 # Lambda@Edge runs replicas of a version in other regions; CloudFront allows neither arm64,
 # environment variables nor more than 10,240 MB (viewer events: 128 MB only).
-_EDGE_TAGS = ("lambda@edge", "edge")
 _EDGE_ROLES = ("edgelambda", "lambda-edge", "lambda_edge")
 
 
@@ -72,7 +71,5 @@ def judge(configuration: FunctionConfiguration) -> Applicability:
 
 
 def _is_edge(configuration: FunctionConfiguration) -> bool:
-    if any(tag.lower() in _EDGE_TAGS for tag in configuration.tags):
-        return True
     role = configuration.role.lower()
     return any(word in role for word in _EDGE_ROLES)

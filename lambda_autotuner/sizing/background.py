@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from lambda_autotuner.aws.concurrency import get_concurrency
 from lambda_autotuner.aws.configuration import LATEST, FunctionConfiguration
 from lambda_autotuner.aws.errors import AwsError, MissingError
 from lambda_autotuner.aws.functions import get_function, list_versions, resolve
+from lambda_autotuner.aws.logs import fetch_reports
 from lambda_autotuner.aws.metrics import Window
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.aws.telemetry import Target, Telemetry, fetch_telemetry, window_for
@@ -28,6 +30,8 @@ from lambda_autotuner.tuning.workload import Workload
 
 # Fewer REPORT lines than this at the size in use say less than the metric over all invocations.
 _ENOUGH_LINES = 20
+_RECENT = timedelta(hours=24)
+_RECENT_LINES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def read_background(
     """
     reference = resolve(account, function)
     qualifier = qualifier or reference.qualifier
-    configuration = get_function(account, reference.name, qualifier, with_tags=True)
+    configuration = get_function(account, reference.name, qualifier)
     applicability = judge(configuration)
     if not applicability.applies:
         return Background(
@@ -105,7 +109,7 @@ def _subject(
     except MissingError:
         # That version was deleted since; what would run now is `$LATEST`.
         return configuration, None
-    return replace(found, tags=configuration.tags), version
+    return found, version
 
 
 def _samples(
@@ -162,3 +166,33 @@ def _workload(
         provisioned_concurrency=provisioned,
     )
     return workload, notes
+
+
+def look_deeper(
+    account: Account, configuration: FunctionConfiguration, window: Window, choices: Choices
+) -> Background:
+    """What one page of REPORT lines from the end of a window adds to the metrics: a single call.
+
+    Raises:
+        AwsError: not allowed, or the account could not be asked.
+    """
+    recent = Window(max(window.start, window.end - _RECENT), window.end, window.anchor)
+    found, complete = fetch_reports(account, configuration.log_group, recent, limit=_RECENT_LINES)
+    reports = Reports(tuple(found), complete)
+    version = dominant_version(reports.lines)
+    current = current_of(configuration)
+    samples = report_samples(reports.lines, architecture=current.architecture)
+    if version not in {None, LATEST}:
+        # Traffic by an alias runs a version whose memory size `$LATEST` need not have.
+        sizes = [line.memory_mb for line in reports.lines if line.version == version]
+        configuration = replace(configuration, memory_mb=sizes[-1], version=str(version))
+    return Background(
+        configuration=configuration,
+        qualifier=None,
+        applicability=judge(configuration),
+        window=recent,
+        telemetry=None,
+        evidence=Evidence(samples),
+        workload=workload_of(configuration, choices, reports=reports),
+        cautions=(),
+    )
