@@ -133,7 +133,7 @@ def attach_or_start(
     """
     store = Store(Path(state_dir))
     store.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with filelock.FileLock(store.directory / "lock", timeout=START_SECONDS + 5):
+    with filelock.FileLock(store.directory / "lock", timeout=START_SECONDS + 5, mode=0o600):
         running = status(state_dir)
         if running is not None:
             return running

@@ -1,0 +1,283 @@
+"""What a function's telemetry tells of a span of time: generated traffic and real invocations."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambda_autotuner.sandbox.functions.records import FunctionRecord
+from lambda_autotuner.sandbox.world.columns import Columns, empty, joined
+from lambda_autotuner.sandbox.world.execution import execute
+from lambda_autotuner.sandbox.world.generation import HOUR_MS, MINUTE_MS, Arrivals, arrivals
+from lambda_autotuner.sandbox.world.invocations import InvocationLog, Outcome
+from lambda_autotuner.sandbox.world.randomness import uniforms
+from lambda_autotuner.sandbox.world.timeline import Route, Segment, segments
+
+if TYPE_CHECKING:
+    from lambda_autotuner.sandbox.state import RegionState
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+IDLE_MINUTES: Final = 8.0
+_CACHE_ROWS: Final = 3_000_000
+_BLOCKED, _ENVIRONMENT = 601, 602
+_ACTIVITY_DAYS: Final = 14
+_DAY_MS: Final = 86_400_000
+
+
+class _Cache:
+    """The last generated tables, up to a number of rows in all."""
+
+    def __init__(self) -> None:
+        self.tables: OrderedDict[tuple[int, int, int, int, int], Columns] = OrderedDict()
+        self.rows = 0
+
+    def get(self, key: tuple[int, int, int, int, int]) -> Columns | None:
+        found = self.tables.get(key)
+        if found is not None:
+            self.tables.move_to_end(key)
+        return found
+
+    def put(self, key: tuple[int, int, int, int, int], table: Columns) -> None:
+        self.tables[key] = table
+        self.rows += len(table) + 1
+        while self.rows > _CACHE_ROWS and len(self.tables) > 1:
+            _, dropped = self.tables.popitem(last=False)
+            self.rows -= len(dropped) + 1
+
+
+_cache = _Cache()
+
+
+def columns(region: RegionState, function_name: str, start_ms: int, end_ms: int) -> Columns:
+    """All invocations of a function in [start_ms, end_ms), by time; none later than now."""
+    now_ms = region.account.world.clock.now_ms()
+    end_ms = min(end_ms, now_ms + 1)
+    if end_ms <= start_ms:
+        return empty()
+    parts = [
+        part
+        for record in records(region, function_name)
+        for part in _of_record(region, record, start_ms, end_ms)
+    ]
+    return joined(parts) if parts else empty()
+
+
+def records(region: RegionState, function_name: str) -> list[FunctionRecord]:
+    """The function and those of the same name before it that were deleted."""
+    found = list(region.buried.get(function_name, ()))
+    record = region.functions.get(function_name)
+    if record is not None:
+        found.append(record)
+    return found
+
+
+def _of_record(
+    region: RegionState, record: FunctionRecord, start_ms: int, end_ms: int
+) -> Iterator[Columns]:
+    last_ms = end_ms if record.deleted_ms is None else min(end_ms, record.deleted_ms)
+    if record.traffic.shape != "never" and record.traffic.per_month > 0 and last_ms > start_ms:
+        table = _generated(region, record, start_ms, last_ms)
+        low = np.searchsorted(table.timestamp_ms, start_ms)
+        high = np.searchsorted(table.timestamp_ms, last_ms)
+        if high > low:
+            yield table.where(slice(int(low), int(high)))
+    if len(record.log):
+        real = recorded(record.log)
+        times = real.timestamp_ms
+        mask = (times >= start_ms) & (times < end_ms)
+        if mask.any():
+            yield real.where(mask)
+
+
+def recorded(log: InvocationLog) -> Columns:
+    """Real invocations as columns."""
+    names = tuple(log.names)
+    return Columns(
+        timestamp_ms=np.array(log.timestamp_ms, dtype=np.int64),
+        weight=np.ones(len(log), dtype=np.int64),
+        duration_ms=np.array(log.duration_ms),
+        billed_ms=np.array(log.billed_ms),
+        init_ms=np.array(log.init_ms),
+        memory_mb=np.array(log.memory_mb, dtype=np.int64),
+        max_memory_mb=np.array(log.max_memory_mb, dtype=np.int64),
+        outcome=np.array(log.outcome, dtype=np.uint8),
+        version=np.array(log.version, dtype=np.int64),
+        qualifier=np.array(log.qualifier, dtype=np.int64),
+        architecture=np.array(log.arm, dtype=np.uint8),
+        key=np.array(log.key, dtype=np.uint64),
+        environment=np.array(log.environment, dtype=np.int64),
+        versions=names,
+        qualifiers=names,
+    )
+
+
+def _generated(region: RegionState, record: FunctionRecord, start_ms: int, end_ms: int) -> Columns:
+    aged_ms = region.account.aged_ms
+    first = (start_ms + aged_ms) // HOUR_MS
+    last = -(-(end_ms + aged_ms) // HOUR_MS)
+    key = (id(record), record.stamp, aged_ms, first, last)
+    found = _cache.get(key)
+    if found is None:
+        found = _generate(record, aged_ms, int(first), int(last))
+        _cache.put(key, found)
+    return found
+
+
+def _generate(record: FunctionRecord, aged_ms: int, first: int, last: int) -> Columns:
+    asked = arrivals(record.traffic, record.key, first, last)
+    course = segments(record)
+    if not len(asked) or not course:
+        return empty()
+    starts = np.array([segment.start_ms for segment in course]) + aged_ms
+    which = np.searchsorted(starts, asked.time_ms, side="right") - 1
+    parts = []
+    for index in np.unique(which[which >= 0]):
+        inside = asked.where(which == index)
+        parts += _of_segment(record, course[int(index)], inside, aged_ms)
+    return joined(parts) if parts else empty()
+
+
+def _of_segment(
+    record: FunctionRecord, segment: Segment, asked: Arrivals, aged_ms: int
+) -> Iterator[Columns]:
+    draw = asked.route()
+    low = 0.0
+    for route in segment.routes:
+        high = low + route.weight
+        chosen = asked.where((draw >= low) & (draw < high)) if len(segment.routes) > 1 else asked
+        low = high
+        if len(chosen):
+            yield _of_route(record, segment, route, chosen, aged_ms)
+
+
+def _of_route(
+    record: FunctionRecord, segment: Segment, route: Route, asked: Arrivals, aged_ms: int
+) -> Columns:
+    configuration = route.configuration
+    memory_mb, architecture = configuration.memory_mb, configuration.architecture
+    mean_ms = min(
+        record.behaviour.mean_duration_ms(memory_mb, architecture), configuration.timeout_s * 1000
+    )
+    load = asked.hour_rate * route.weight * mean_ms / HOUR_MS
+    concurrency = float(load.mean())
+    cold = asked.cold(IDLE_MINUTES, concurrency)
+    if segment.provisioned:
+        # Environments that are kept warm: only what spills over starts cold.
+        cold &= load > segment.provisioned
+    scale = asked.payload_scale(record.traffic.payload_spread)
+    run = execute(
+        record.behaviour,
+        record.traffic,
+        configuration,
+        asked.key,
+        asked.time_ms.astype(np.float64),
+        scale,
+        cold,
+        provisioned=segment.provisioned > 0,
+    )
+    outcome, duration, billed, init = run.outcome, run.duration_ms, run.billed_ms, run.init_ms
+    if segment.reserved is not None:
+        blocked = uniforms(asked.key, _BLOCKED) < blocking(load, segment.reserved)
+        outcome = np.where(blocked, np.uint8(Outcome.THROTTLED), outcome)
+        duration, billed, init = (
+            np.where(blocked, np.nan, each) for each in (duration, billed, init)
+        )
+    many = np.maximum(np.ceil(load), 1.0)
+    environment = np.floor(uniforms(asked.key, _ENVIRONMENT) * np.minimum(many, 50.0))
+    size = len(asked)
+    return Columns(
+        timestamp_ms=asked.time_ms - aged_ms,
+        weight=asked.weight,
+        duration_ms=duration,
+        billed_ms=billed,
+        init_ms=init,
+        memory_mb=np.full(size, memory_mb, dtype=np.int64),
+        max_memory_mb=run.max_memory_mb,
+        outcome=outcome.astype(np.uint8),
+        version=np.zeros(size, dtype=np.int64),
+        qualifier=np.zeros(size, dtype=np.int64),
+        architecture=np.full(size, architecture == "arm64", dtype=np.uint8),
+        key=asked.key,
+        environment=environment.astype(np.int64),
+        versions=(route.version,),
+        qualifiers=(record.traffic.qualifier,),
+    )
+
+
+def blocking(load: Floats, servers: int) -> Floats:
+    """Share of requests that find all `servers` busy at an offered load (Erlang's B formula)."""
+    if servers <= 0:
+        return np.ones(len(load))
+    inverse = np.ones(len(load))
+    safe = np.maximum(load, 1e-9)
+    for n in range(1, servers + 1):
+        inverse = 1.0 + inverse * n / safe
+    result: Floats = 1.0 / inverse
+    return result
+
+
+def metric_catalogue(region: RegionState) -> Iterator[tuple[str, str]]:
+    """(function, qualifier or "") of everything that was called in the last 14 days."""
+    now_ms = region.account.world.clock.now_ms()
+    since_ms = now_ms - _ACTIVITY_DAYS * _DAY_MS
+    for name in sorted({*region.functions, *region.buried}):
+        seen: dict[str, None] = {}
+        for record in records(region, name):
+            for qualifier in _called(region, record, since_ms, now_ms):
+                seen.setdefault(qualifier)
+        if seen:
+            yield name, ""
+            for qualifier in seen:
+                if qualifier:
+                    yield name, qualifier
+
+
+def _called(region: RegionState, record: FunctionRecord, since_ms: int, now_ms: int) -> set[str]:
+    found = set()
+    if record.traffic.per_month > 0 and record.traffic.shape != "never":
+        often = record.traffic.per_month > 100  # noqa: PLR2004 - sure to be called in 14 days
+        if often or len(_generated(region, record, since_ms, now_ms)):
+            found.add(record.traffic.qualifier)
+    log = record.log
+    if len(log) and log.timestamp_ms[-1] >= since_ms:
+        found |= {log.names[index] for index in set(log.qualifier)}
+    return found
+
+
+def concurrency(
+    region: RegionState,
+    function_name: str,
+    start_ms: int,
+    end_ms: int,
+    qualifier: str | None = None,
+) -> tuple[Integers, Floats]:
+    """Highest number of environments at work in each minute with any: (minute starts, numbers)."""
+    table = columns(region, function_name, start_ms, end_ms)
+    served = table.outcome != Outcome.THROTTLED
+    if qualifier is not None:
+        indices = [i for i, name in enumerate(table.qualifiers) if name == qualifier]
+        served &= np.isin(table.qualifier, indices)
+    table = table.where(served)
+    if not len(table):
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
+    minutes = table.timestamp_ms // MINUTE_MS * MINUTE_MS
+    unique, place = np.unique(minutes, return_inverse=True)
+    busy_ms = np.nan_to_num(table.duration_ms) + np.nan_to_num(table.init_ms)
+    mean = np.bincount(place, table.weight * busy_ms) / MINUTE_MS
+    # The highest of a Poisson number of busy environments, seen over a minute.
+    peak = np.ceil(mean + 2.0 * np.sqrt(mean))
+    number = np.bincount(place, table.weight)
+    result = np.clip(peak, 1.0, number)
+    held = _reserved(region, function_name)
+    return unique, np.minimum(result, held) if held else result
+
+
+def _reserved(region: RegionState, function_name: str) -> int | None:
+    record = region.functions.get(function_name)
+    return record.reserved_concurrency if record else None
