@@ -20,6 +20,7 @@ from lambda_autotuner.sandbox.cloudwatch.recorded import Dimensions
 from lambda_autotuner.sandbox.cloudwatch.series import MetricData
 from lambda_autotuner.sandbox.state import RegionState
 from lambda_autotuner.sandbox.world import telemetry
+from lambda_autotuner.sandbox.world.columns import Columns
 
 NAMESPACE: Final = "AWS/Lambda"
 _THROTTLED: Final = 4
@@ -41,7 +42,7 @@ class LambdaMetrics:
     region: RegionState
     start_ms: int
     end_ms: int
-    _columns: dict[str, telemetry.Columns] = field(default_factory=dict)
+    _columns: dict[str, Columns] = field(default_factory=dict)
 
     def read(self, metric: str, dimensions: Dimensions) -> list[MetricData]:
         """The observations of a metric; empty when it has no such dimensions or no data."""
@@ -61,7 +62,7 @@ class LambdaMetrics:
         data = self._function(metric, name, qualifier if resource else None, version)
         return [data] if data is not None and not data.empty else []
 
-    def columns(self, name: str) -> telemetry.Columns:
+    def columns(self, name: str) -> Columns:
         """The telemetry of a function in the window."""
         found = self._columns.get(name)
         if found is None:
@@ -178,7 +179,7 @@ def _qualifier(name: str, resource: str | None) -> str | None:
 
 
 def _per_invocation(
-    metric: str, columns: telemetry.Columns, qualifier: str | None, version: str | None
+    metric: str, columns: Columns, qualifier: str | None, version: str | None
 ) -> MetricData | None:
     keep = _selected(columns, qualifier, version)
     throttled = columns.outcome == _THROTTLED
@@ -206,7 +207,7 @@ def _per_invocation(
 
 
 def _selected(
-    columns: telemetry.Columns, qualifier: str | None, version: str | None
+    columns: Columns, qualifier: str | None, version: str | None
 ) -> NDArray[np.bool_] | None:
     """Which rows a Resource and an ExecutedVersion mean; None for all of them."""
     keep: NDArray[np.bool_] | None = None

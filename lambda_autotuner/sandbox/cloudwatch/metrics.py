@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.cloudwatch import source
-from lambda_autotuner.sandbox.cloudwatch.recorded import Recording, dimensions_of
+from lambda_autotuner.sandbox.cloudwatch.recorded import Key, Recording, dimensions_of
 from lambda_autotuner.sandbox.cloudwatch.series import (
     DAY_MS,
     MINUTE_MS,
@@ -216,7 +216,7 @@ def list_metrics(call: Call, params: Params) -> Result:
     return reply
 
 
-def _recent(call: Call, found: source.Source, key: source.Key) -> bool:
+def _recent(call: Call, found: source.Source, key: Key) -> bool:
     """Data in the last three hours."""
     start_ms = call.now_ms - _RECENT_MS
     latest_ms = found.latest_ms(key)

@@ -18,7 +18,7 @@ from lambda_autotuner.sandbox.cloudwatch.expression_parser import (
 )
 from lambda_autotuner.sandbox.cloudwatch.expressions import evaluate
 from lambda_autotuner.sandbox.cloudwatch.query_checks import check, period_of
-from lambda_autotuner.sandbox.cloudwatch.recorded import dimensions_of
+from lambda_autotuner.sandbox.cloudwatch.recorded import Key, dimensions_of
 from lambda_autotuner.sandbox.cloudwatch.series import (
     NO_POINTS,
     Points,
@@ -98,7 +98,7 @@ class Evaluation:
         )
 
     def points(
-        self, key: source.Key, statistic: str, period_s: int, unit: str | None, query_id: str
+        self, key: Key, statistic: str, period_s: int, unit: str | None, query_id: str
     ) -> Points:
         """One metric's values; several units without a wanted one leave a message."""
         parsed = parse_statistic(statistic)

@@ -9,7 +9,7 @@ from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.logs.state import STATE_KEY, GroupSettings, LogsState
 from lambda_autotuner.sandbox.registry import Params
-from lambda_autotuner.sandbox.world import telemetry
+from lambda_autotuner.sandbox.world import logbook, telemetry
 
 DAY_MS: Final = 86_400_000
 _DELIMITER: Final = ":log-group:"
@@ -36,8 +36,8 @@ def created_by_function(call: Call, name: str) -> int | None:
     """When the first function wrote to a group, in what is left of it."""
     times = [
         created
-        for function in telemetry.functions_of_group(call.region, name)
-        if (created := telemetry.log_group_created_ms(call.region, function)) is not None
+        for function in logbook.functions_of_group(call.region, name)
+        if (created := logbook.log_group_created_ms(call.region, function)) is not None
     ]
     if not times:
         return None
@@ -49,7 +49,7 @@ def created_by_function(call: Call, name: str) -> int | None:
 
 
 def _written_since(call: Call, name: str, since_ms: int) -> bool:
-    for function in telemetry.functions_of_group(call.region, name):
+    for function in logbook.functions_of_group(call.region, name):
         columns = telemetry.columns(call.region, function, since_ms, call.now_ms + 1)
         if len(columns.timestamp_ms):
             return True
@@ -111,7 +111,7 @@ def names(call: Call, prefix: str = "") -> Iterator[str]:
     state = state_of(call)
     found = {name for name in state.groups if name.startswith(prefix)}
     for function in {name for name, _ in telemetry.metric_catalogue(call.region)}:
-        group = telemetry.log_group(call.region, function)
+        group = logbook.log_group(call.region, function)
         if group.startswith(prefix):
             found.add(group)
     return iter(sorted(found))

@@ -11,7 +11,7 @@ from typing import Final
 from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.logs import groups
 from lambda_autotuner.sandbox.logs.state import GroupSettings, StoredStream
-from lambda_autotuner.sandbox.world import telemetry
+from lambda_autotuner.sandbox.world import logbook
 from lambda_autotuner.sandbox.world.randomness import key_of
 
 _EVENT_ID_DIGITS: Final = 56
@@ -48,7 +48,7 @@ def events(
     end_ms = min(end_ms, call.now_ms + 1)
     parts: list[Iterable[Event]] = []
     if start_ms < end_ms:
-        for function in telemetry.functions_of_group(call.region, group.name):
+        for function in logbook.functions_of_group(call.region, group.name):
             parts.append(_generated(call, group, function, start_ms, end_ms, newest_first, streams))
     stored = [
         _stored(stream, start_ms, end_ms, newest_first=newest_first)
@@ -85,7 +85,7 @@ def _generated(
     streams: StreamFilter | None,
 ) -> Iterator[Event]:
     gone = frozenset(group.deleted_streams)
-    chunks = telemetry.log_events(call.region, function, start_ms, end_ms, reverse=newest_first)
+    chunks = logbook.log_events(call.region, function, start_ms, end_ms, reverse=newest_first)
     for event in itertools.chain.from_iterable(chunks):
         if event.stream in gone or (streams is not None and not streams.accepts(event.stream)):
             continue

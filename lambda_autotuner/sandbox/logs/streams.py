@@ -11,7 +11,7 @@ from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.logs import groups
 from lambda_autotuner.sandbox.logs.state import GroupSettings, StoredStream
 from lambda_autotuner.sandbox.registry import Params, Result, operation
-from lambda_autotuner.sandbox.world import telemetry
+from lambda_autotuner.sandbox.world import logbook
 
 _PAGE: Final = 50
 # Streams of generated traffic are listed for so long; older ones are still read by name.
@@ -33,8 +33,8 @@ def all_of(call: Call, group: GroupSettings) -> dict[str, Stream]:
     """Streams of a group by name."""
     found: dict[str, Stream] = {}
     start_ms = max(groups.kept_from(call, group), call.now_ms - _LISTED_DAYS * groups.DAY_MS)
-    for function in telemetry.functions_of_group(call.region, group.name):
-        for stream in telemetry.log_streams(call.region, function, start_ms, call.now_ms + 1):
+    for function in logbook.functions_of_group(call.region, group.name):
+        for stream in logbook.log_streams(call.region, function, start_ms, call.now_ms + 1):
             if stream.name not in group.deleted_streams:
                 found[stream.name] = Stream(
                     stream.name, stream.created_ms, stream.first_ms, stream.last_ms, stream.last_ms

@@ -86,9 +86,7 @@ def _sum(values: Floats, groups: Groups) -> Floats:
 def _count(arguments: Sequence[Column], groups: Groups) -> Column:
     weights = groups.weights
     plain = not arguments or (
-        not arguments[0].numeric
-        and len(arguments[0].values)
-        and arguments[0].values[0] == "*"
+        not arguments[0].numeric and len(arguments[0].values) and arguments[0].values[0] == "*"
     )
     if not plain:
         weights = np.where(present(arguments[0]), weights, 0.0)

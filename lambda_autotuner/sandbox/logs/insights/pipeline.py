@@ -41,7 +41,8 @@ from lambda_autotuner.sandbox.logs.insights.syntax import (
 )
 from lambda_autotuner.sandbox.logs.insights.tokens import QueryError
 
-Loader: TypeAlias = Callable[[str], Column]
+# (field, rows of the loaded table) -> values of those rows
+Loader: TypeAlias = Callable[[str, NDArray[np.int64]], Column]
 DEFAULT_LIMIT: Final = 10_000
 _SHOWN: Final = ("@timestamp", "@message")
 
@@ -67,7 +68,7 @@ class Table:
         """A field's values; missing everywhere when no event has it."""
         found = self.columns.get(name)
         if found is None:
-            found = self.columns[name] = self.loader(name).take(self.index)
+            found = self.columns[name] = self.loader(name, self.index)
         return found
 
     def take(self, rows: NDArray[np.int64]) -> Table:
@@ -242,14 +243,13 @@ class _Run:
             as_numbers(times) if times is not None else np.zeros(self.table.rows),
         )
         columns = {
-            item.name: column.take(first)
-            for item, column in zip(command.by, by, strict=True)
+            item.name: column.take(first) for item, column in zip(command.by, by, strict=True)
         }
         for item in command.items:
             columns[item.name] = self.over_groups(item.node, groups)
         self.shown = [item.name for item in (*command.by, *command.items)]
         index = np.arange(len(first))
-        self.table = Table(_nothing(len(first)), index, np.ones(len(first)), columns)
+        self.table = Table(_nothing(), index, np.ones(len(first)), columns)
         self.aggregated = True
         self.sorted = False
 
@@ -281,8 +281,8 @@ def apply(name: str, arguments: Sequence[Column], rows: int, now_ms: int) -> Col
     return functions.call(name, arguments, rows, now_ms)
 
 
-def _nothing(rows: int) -> Loader:
-    return lambda _: Column(np.full(rows, np.nan))
+def _nothing() -> Loader:
+    return lambda _, index: Column(np.full(len(index), np.nan))
 
 
 def _order(column: Column, *, descending: bool) -> NDArray[np.int64]:

@@ -1,0 +1,309 @@
+"""Tables that Insights runs over: REPORT lines as columns, or events as they are.
+
+Statistics over REPORT lines are what people ask for most, over the most events. The account's
+telemetry has them as columns in which one row stands for many equal invocations, so they are not
+written out as text first. Anything else runs over the events themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambda_autotuner.sandbox.call import Call as Request
+from lambda_autotuner.sandbox.logs import groups
+from lambda_autotuner.sandbox.logs.insights.columns import Column, constant, number, objects
+from lambda_autotuner.sandbox.logs.insights.pipeline import Table
+from lambda_autotuner.sandbox.logs.insights.syntax import (
+    Call,
+    Command,
+    Constant,
+    Dedup,
+    Field,
+    Fields,
+    Filter,
+    Node,
+    Parse,
+    Sort,
+    Stats,
+    fields_of,
+)
+from lambda_autotuner.sandbox.logs.reader import Event
+from lambda_autotuner.sandbox.logs.state import GroupSettings
+from lambda_autotuner.sandbox.functions.report import report_line
+from lambda_autotuner.sandbox.world import logbook, telemetry
+from lambda_autotuner.sandbox.world.columns import Columns
+
+MB: Final = 1_000_000  # Insights tells memory in bytes, 10^6 to the MB
+_THROTTLED: Final = 4
+_MINUTE_MS: Final = 60_000
+_COLUMNS: Final = frozenset(
+    ("@timestamp", "@message", "@type", "@duration", "@billedDuration", "@initDuration",
+     "@memorySize", "@maxMemoryUsed", "@log")
+)  # fmt: skip
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_FIGURES: Final = re.compile(
+    r"(Billed Duration|Init Duration|Duration|Memory Size|Max Memory Used): ([\d.]+) (?:ms|MB)"
+)
+_FIGURE_NAMES: Final = {
+    "Duration": ("@duration", 1.0),
+    "Billed Duration": ("@billedDuration", 1.0),
+    "Init Duration": ("@initDuration", 1.0),
+    "Memory Size": ("@memorySize", float(MB)),
+    "Max Memory Used": ("@maxMemoryUsed", float(MB)),
+}
+
+
+def about_reports(commands: Sequence[Command]) -> bool:
+    """Whether a query is statistics over REPORT lines, such that equal ones need no telling apart."""
+    stats = next((i for i, item in enumerate(commands) if isinstance(item, Stats)), None)
+    if stats is None:
+        return False
+    before = commands[: stats + 1]
+    if not any(isinstance(item, Filter) and _only_reports(item.node) for item in before):
+        return False
+    if any(isinstance(item, (Sort, Dedup)) for item in before):
+        return False
+    return all(_countable(item) for item in before)
+
+
+def _only_reports(node: Node) -> bool:
+    """Whether a condition lets nothing but REPORT lines pass."""
+    if not isinstance(node, Call):
+        return False
+    if node.name == "and":
+        return any(_only_reports(item) for item in node.arguments)
+    if node.name == "or":
+        return all(_only_reports(item) for item in node.arguments)
+    if node.name == "=" and Field("@type") in node.arguments:
+        return Constant("REPORT") in node.arguments
+    if node.name == "like" and node.arguments[0] in (Field("@message"), Field("@type")):
+        wanted = node.arguments[1]
+        text = wanted.value if isinstance(wanted, Constant) else getattr(wanted, "regex").pattern
+        return isinstance(text, str) and text.removeprefix("^").startswith("REPORT")
+    return False
+
+
+def _countable(command: Command) -> bool:
+    """Whether a command reads nothing but what equal invocations have in common."""
+    nodes: list[Node] = []
+    if isinstance(command, Filter):
+        nodes = [command.node]
+    elif isinstance(command, Parse):
+        nodes = [command.source]
+        if any("request" in name.lower() or "id" == name.lower() for name in command.names):
+            return False
+    elif isinstance(command, Fields):
+        nodes = [item.node for item in command.items if not isinstance(item.node, Field)]
+    elif isinstance(command, Stats):
+        nodes = [item.node for item in (*command.items, *command.by)]
+    else:
+        return False
+    return all(_reads_alike(node) for node in nodes)
+
+
+def _reads_alike(node: Node) -> bool:
+    if isinstance(node, Field):
+        return not node.name.startswith("@") or node.name in _COLUMNS - {"@timestamp"}
+    if isinstance(node, Call):
+        if node.name == "bin":
+            period = node.arguments[0] if node.arguments else None
+            return (
+                isinstance(period, Constant)
+                and isinstance(period.value, float)
+                and period.value % _MINUTE_MS == 0
+            )
+        if node.name == "count_distinct":
+            return "@message" not in fields_of(node)
+        return all(_reads_alike(item) for item in node.arguments)
+    return True
+
+
+def reports(
+    call: Request, found: Sequence[GroupSettings], start_ms: int, end_ms: int
+) -> tuple[Table, float]:
+    """REPORT lines of [start_ms, end_ms) as weighted rows, and how many events were scanned."""
+    parts: list[Part] = []
+    for group in found:
+        first_ms = max(start_ms, groups.kept_from(call, group))
+        for function in logbook.functions_of_group(call.region, group.name):
+            columns = telemetry.columns(call.region, function, first_ms, end_ms)
+            parts.append(Part(group.name, _invoked(columns), _snap_start(call, function)))
+    sizes = [len(part.columns) for part in parts]
+    weights = _joined([part.columns.weight for part in parts]).astype(np.float64)
+    loaded: dict[str, Column] = {}
+
+    def load(name: str, index: NDArray[np.int64]) -> Column:
+        if name == "@message":
+            return _messages(parts, sizes, index)
+        if name not in loaded:
+            loaded[name] = _report_column(call, name, parts)
+        return loaded[name].take(index)
+
+    table = Table(load, np.arange(int(sum(sizes))), weights)
+    return table, float(weights.sum()) * 3.0  # START, END and REPORT
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A function's invocations and the group that tells of them."""
+
+    group: str
+    columns: Columns
+    snap_start: bool
+
+
+def _snap_start(call: Request, function: str) -> bool:
+    record = call.region.functions.get(function)
+    return record is not None and record.latest.snap_start == "PublishedVersions"
+
+
+def _invoked(columns: Columns) -> Columns:
+    throttled = columns.outcome == _THROTTLED
+    return columns.where(~throttled) if throttled.any() else columns
+
+
+def _joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate(arrays) if arrays else np.empty(0)
+
+
+def _report_column(call: Request, name: str, parts: Sequence[Part]) -> Column:
+    rows = sum(len(part.columns) for part in parts)
+    if name == "@type":
+        return constant("REPORT", rows)
+    if name == "@log":
+        names: list[Any] = []
+        for part in parts:
+            names += [f"{call.account_id}:{part.group}"] * len(part.columns)
+        return objects(names)
+    readers: dict[str, tuple[Callable[[Columns], NDArray[Any]], str]] = {
+        "@timestamp": (lambda item: item.timestamp_ms, "time"),
+        "@duration": (lambda item: item.duration_ms, "raw"),
+        "@billedDuration": (lambda item: item.billed_ms, "raw"),
+        "@initDuration": (lambda item: item.init_ms, "raw"),
+        "@memorySize": (lambda item: item.memory_mb * float(MB), "raw"),
+        "@maxMemoryUsed": (lambda item: item.max_memory_mb * float(MB), "raw"),
+    }
+    if name not in readers:
+        return Column(np.full(rows, np.nan))
+    read, style = readers[name]
+    return Column(_joined([read(part.columns) for part in parts]).astype(np.float64), style)
+
+
+def _messages(parts: Sequence[Part], sizes: list[int], index: NDArray[np.int64]) -> Column:
+    """REPORT lines of some rows, written out."""
+    texts = np.empty(len(index), np.object_)
+    begin = 0
+    for part, size in zip(parts, sizes, strict=True):
+        mine = np.flatnonzero((index >= begin) & (index < begin + size))
+        texts[mine] = [
+            report_line(logbook.facts_of(part.columns, int(row), {}, part.snap_start))
+            for row in index[mine] - begin
+        ]
+        begin += size
+    return Column(texts, "raw")
+
+
+def of_events(call: Request, events: Sequence[tuple[str, Event]]) -> Table:
+    """Events of (group, event) as rows, with the fields that Insights discovers in them."""
+    loaded: dict[str, Column] = {}
+    discovered: list[dict[str, Any]] = []
+
+    def load(name: str, index: NDArray[np.int64]) -> Column:
+        if name not in loaded:
+            plain = _plain(call, name, events)
+            if plain is None:
+                if not discovered:
+                    discovered.extend(discover(event.message) for _, event in events)
+                plain = _typed([item.get(name) for item in discovered])
+            loaded[name] = plain
+        return loaded[name].take(index)
+
+    rows = len(events)
+    return Table(load, np.arange(rows), np.ones(rows))
+
+
+def _plain(call: Request, name: str, events: Sequence[tuple[str, Event]]) -> Column | None:
+    if name == "@timestamp":
+        return Column(np.array([float(event.timestamp_ms) for _, event in events]), "time")
+    if name == "@ingestionTime":
+        return Column(np.array([float(event.ingested_ms) for _, event in events]), "time")
+    if name == "@message":
+        return objects([event.message for _, event in events])
+    if name == "@logStream":
+        return objects([event.stream for _, event in events])
+    if name == "@log":
+        return objects([f"{call.account_id}:{group}" for group, _ in events])
+    if name == "@ptr":
+        return objects([pointer(group, event) for group, event in events])
+    return None
+
+
+def pointer(group: str, event: Event) -> str:
+    """What GetLogRecord takes to find an event again."""
+    text = json.dumps([group, event.timestamp_ms, event.event_id])
+    return text.encode().hex()
+
+
+def _typed(values: list[Any]) -> Column:
+    """Numbers where every value that is there is one."""
+    held = [value for value in values if value is not None]
+    if held and all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) for value in held
+    ):
+        return Column(np.array([number(value) for value in values]), "raw")
+    return objects(values)
+
+
+def discover(message: str) -> dict[str, Any]:
+    """Fields of one message: Lambda's own @-fields, and members of a JSON text by their path."""
+    fields: dict[str, Any] = {}
+    head = message[:6]
+    if head.startswith(("START ", "END Re", "REPORT")):
+        fields["@type"] = message.split(" ", 1)[0]
+        if head == "REPORT":
+            for name, value in _FIGURES.findall(message):
+                field, factor = _FIGURE_NAMES[name]
+                fields[field] = float(value) * factor
+    elif "{" in message:
+        _discover_json(message, fields)
+    request = _UUID.search(message)
+    if request is not None:
+        fields["@requestId"] = request[0]
+    return fields
+
+
+def _discover_json(message: str, fields: dict[str, Any]) -> None:
+    try:
+        document = json.loads(message[message.index("{") :])
+    except ValueError:
+        return
+    _flatten("", document, fields)
+    if fields.get("type") == "platform.report":
+        fields["@type"] = "REPORT"
+        named = (
+            ("@duration", "durationMs", 1), ("@billedDuration", "billedDurationMs", 1),
+            ("@initDuration", "initDurationMs", 1), ("@memorySize", "memorySizeMB", MB),
+            ("@maxMemoryUsed", "maxMemoryUsedMB", MB),
+        )  # fmt: skip
+        for field, name, factor in named:
+            value = fields.get(f"record.metrics.{name}")
+            if isinstance(value, (int, float)):
+                fields[field] = float(value) * factor
+
+
+def _flatten(prefix: str, item: Any, fields: dict[str, Any]) -> None:
+    if isinstance(item, dict):
+        for name, value in item.items():
+            _flatten(f"{prefix}.{name}" if prefix else str(name), value, fields)
+    elif isinstance(item, list):
+        for index, value in enumerate(item):
+            _flatten(f"{prefix}.{index}", value, fields)
+    elif item is not None and prefix and len(fields) < 1000:  # noqa: PLR2004 - as AWS stops there
+        fields[prefix] = item
