@@ -105,6 +105,7 @@ class RolloutSettings(Section):
     minimum_invocations: int = Field(500, ge=1)
     p95_bound_pct: float = Field(20, gt=0)
     error_bound_points: float = Field(1, gt=0)
+    cost_bound_pct: float = Field(20, gt=0)
     false_alarm_rate: float = Field(0.05, gt=0, lt=0.5)
     detection_minutes: float = Field(120, gt=0)
     settle_timeout_seconds: float = Field(120, gt=0)

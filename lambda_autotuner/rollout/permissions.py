@@ -1,0 +1,61 @@
+"""The calls that each verb makes, from which the policies on the permissions page are built."""
+
+from __future__ import annotations
+
+from lambda_autotuner.aws.operations import find_operation
+from lambda_autotuner.rollout.changes import CODE_FIELDS, CONFIGURATION_FIELDS
+from lambda_autotuner.rollout.plan import Plan, Strategy
+
+Call = tuple[str, str]
+
+READS: tuple[Call, ...] = (
+    ("lambda", "GetFunctionConfiguration"),
+    ("lambda", "ListTags"),
+    ("lambda", "ListAliases"),
+    ("lambda", "GetAlias"),
+    ("lambda", "ListVersionsByFunction"),
+    ("lambda", "GetFunctionConcurrency"),
+    ("lambda", "GetProvisionedConcurrencyConfig"),
+    ("cloudwatch", "GetMetricData"),
+)
+CONFIGURATION_WRITES: tuple[Call, ...] = (("lambda", "UpdateFunctionConfiguration"),)
+CODE_WRITES: tuple[Call, ...] = (("lambda", "GetFunction"), ("lambda", "UpdateFunctionCode"))
+VERSION_WRITES: tuple[Call, ...] = (
+    ("lambda", "PublishVersion"),
+    ("lambda", "UpdateAlias"),
+    ("lambda", "DeleteFunction"),
+)
+RESERVED_WRITES: tuple[Call, ...] = (
+    ("lambda", "PutFunctionConcurrency"),
+    ("lambda", "DeleteFunctionConcurrency"),
+)
+PROVISIONED_WRITES: tuple[Call, ...] = (
+    ("lambda", "PutProvisionedConcurrencyConfig"),
+    ("lambda", "DeleteProvisionedConcurrencyConfig"),
+)
+
+
+def required_calls(plan: Plan) -> tuple[Call, ...]:
+    """Every call that carrying out, watching and undoing a plan may make."""
+    calls = list(READS)
+    if set(plan.after) & set(CONFIGURATION_FIELDS):
+        calls += CONFIGURATION_WRITES
+    if set(plan.after) & set(CODE_FIELDS):
+        calls += CODE_WRITES
+    if plan.strategy is not Strategy.DIRECT:
+        calls += VERSION_WRITES
+    if "reserved_concurrency" in plan.after:
+        calls += RESERVED_WRITES
+    if "provisioned_concurrency" in plan.after:
+        calls += PROVISIONED_WRITES
+    return tuple(dict.fromkeys(calls))
+
+
+def required_actions(plan: Plan) -> tuple[str, ...]:
+    """The IAM actions of those calls."""
+    actions = [
+        action
+        for service, name in required_calls(plan)
+        for action in find_operation(service, name).all_actions
+    ]
+    return tuple(dict.fromkeys(actions))
