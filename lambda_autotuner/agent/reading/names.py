@@ -45,6 +45,8 @@ _NOT_NAMES = frozenset(
     serverless unknown-function code arm64 graviton performance configuration
     """.split()  # noqa: SIM905 - a readable block of words
 )
+# Parts of names that are ordinary words too; alone they are a name only before "function".
+_EVERYDAY = frozenset("close open search store report reports call calls nobody import export old legacy key event events order orders user users data email image images file files page product products session price pricing rate rates score feature flags table queue stream process processing sync daily nightly quarterly monthly customer customers health check status test example time date year there here now all none".split())  # noqa: SIM905 - a readable block of words
 _REGION = re.compile(r"^(?:us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d$")
 
 
@@ -178,12 +180,25 @@ def _runs_of_parts(text: str, inventory: Sequence[str]) -> list[tuple[str, tuple
             if re.search(r"[^\w\s-]", spoken) or not _distinctive([token[0] for token in run]):
                 continue
             names = tuple(sorted(n for n in inventory if _contains(n, re.sub(r"\s+", "-", spoken))))
+            if size == 1 and not _pointed_at(text, run[0], alone=len(names) == 1):
+                continue
             if 0 < len(names) <= _MAX_SHARED:
                 found.append((spoken, names))
                 step = size
                 break
         index += step
     return found
+
+
+def _pointed_at(text: str, token: re.Match[str], *, alone: bool) -> bool:
+    """Whether one word stands where a name stands: `the checkout function`, `how is checkout`."""
+    after, before = text[token.end() :], text[: token.start()]
+    if re.match(r"\s+(?:function|lambda|service|job|worker|handler|endpoint)\b", after, re.IGNORECASE):
+        return True
+    if token[0].casefold() in _EVERYDAY:
+        return False
+    wanted = r"(?:\b(?:of|for|about|does|is|on|has|did|to|in|from|with|tune|was)(?:\s+(?:the|our|my))?|\b(?:the|our|my))\s+$"
+    return alone and bool(re.search(wanted, before, re.IGNORECASE) or not before.strip())
 
 
 def _distinctive(tokens: Sequence[str]) -> bool:

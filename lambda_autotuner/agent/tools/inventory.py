@@ -26,7 +26,7 @@ READ_OPERATIONS = (
     ("cloudwatch", "DescribeAlarms"), ("cloudwatch", "ListDashboards"), ("cloudwatch", "GetDashboard"),
     ("logs", "FilterLogEvents"), ("logs", "DescribeLogGroups"), ("logs", "DescribeLogStreams"),
 )  # fmt: skip
-WRITE_OPERATIONS = (("lambda", "UpdateFunctionConfiguration"), ("lambda", "InvokeFunction"), ("lambda", "PublishVersion"))
+WRITE_OPERATIONS = (("lambda", "UpdateFunctionConfiguration"), ("lambda", "Invoke"), ("lambda", "PublishVersion"))
 
 
 class ListFunctions(Arguments):

@@ -1,0 +1,178 @@
+"""`lambda-autotuner chat`: a conversation at the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lambda_autotuner.cli.door import Door, common_options, pass_door
+from lambda_autotuner.errors import EXIT_DONE, AutotunerError
+
+if TYPE_CHECKING:
+    from lambda_autotuner.agent import Agent, Answer
+    from lambda_autotuner.cli.conversation import Screen
+
+HELP = """/help              this list
+/good [comment]    the last answer was good (kept with its trace)
+/bad [comment]     the last answer was bad
+/pending           proposals that wait for a decision
+/approve ID        carry a proposal out
+/reject ID         reject a proposal
+/tools             the tools there are
+/trace             the last answer's trace
+/model             which model answers
+/history           your questions so far
+/quit              leave (Ctrl-D does the same; Ctrl-C stops the present answer)"""
+
+
+@click.command("chat")
+@click.option("--session", default="default", show_default=True, help="Name of the conversation; it survives a restart.")
+@click.option("--model", help="offline, or provider:name.")
+@common_options
+@pass_door
+def command(door: Door, session: str, model: str | None) -> int:
+    """Talk to the agent. Reads lines from a pipe as well."""
+    door.override(model=model)
+    return chat(door, session)
+
+
+def chat(door: Door, session: str, *, announce: bool = True) -> int:
+    """Hold a conversation until the person leaves."""
+    import mlflow_integration as tracing
+    from lambda_autotuner.agent import build_agent
+    from lambda_autotuner.cli.conversation import Screen, start_tracing
+
+    if announce:
+        start_tracing(door)
+    with door.open_workspace() as workspace, build_agent(settings=door.settings, workspace=workspace) as agent:
+        talk = Conversation(door, agent, session, Screen(door))
+        with tracing.track_agent_execution(name="conversation", session_id=session, log_run=False):
+            talk.run()
+    return EXIT_DONE
+
+
+class Conversation:
+    """One person's conversation: reading, answering, commands."""
+
+    def __init__(self, door: Door, agent: Agent, session: str, screen: Screen) -> None:
+        self._door = door
+        self._agent = agent
+        self._session = session
+        self._screen = screen
+        self._last: Answer | None = None
+        self._asked: list[str] = []
+
+    def run(self) -> None:
+        """Read and answer until the end of the input."""
+        interactive = sys.stdin.isatty()
+        if interactive:
+            self._door.say(f"session {self._session}, model {self._agent.model_name}. /help lists the commands.", style="dim")
+        read = self._reader(interactive=interactive)
+        while True:
+            try:
+                line = read()
+            except (EOFError, KeyboardInterrupt):
+                return
+            if line is None:
+                return
+            if line.strip() and not self._handle(line.strip()):
+                return
+
+    def _reader(self, *, interactive: bool) -> Any:
+        if not interactive:
+            return lambda: sys.stdin.readline() or None
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.history import FileHistory
+
+        path = self._door.settings.state_dir / "chat_history"
+        path.touch(mode=0o600, exist_ok=True)
+        prompt: PromptSession[str] = PromptSession(history=FileHistory(str(path)))
+        return lambda: prompt.prompt("> ")
+
+    def _handle(self, line: str) -> bool:
+        """Answer one line; False ends the conversation."""
+        if line.startswith("/"):
+            return self._command(line)
+        if line.lower() in {"exit", "quit"}:
+            return False
+        self._asked.append(line)
+        approve = self._screen.approve if sys.stdin.isatty() and sys.stderr.isatty() else None
+        try:
+            with self._screen.progress() as listener:
+                # The spinner must not stand over the question whether to approve.
+                self._last = self._agent.ask(line, self._session, listener=listener)
+            self._show(self._last)
+            if approve is not None:
+                for proposal in self._last.proposals:
+                    self._decide(proposal.id, approve(proposal))
+        except KeyboardInterrupt:
+            self._door.say("stopped; nothing was changed", style="yellow")
+        except AutotunerError as error:
+            self._door.say(f"error: {error}", style="red")
+        return True
+
+    def _show(self, answer: Answer) -> None:
+        if self._door.json:
+            self._door.emit(answer.to_dict())
+            return
+        self._screen.answer(answer, stream=True)
+        if sys.stdout.isatty():
+            self._screen.chart(answer)
+
+    def _command(self, line: str) -> bool:
+        name, _, rest = line[1:].partition(" ")
+        handlers = {
+            "help": lambda: self._door.say(HELP),
+            "good": lambda: self._rate(rest, good=True),
+            "bad": lambda: self._rate(rest, good=False),
+            "pending": self._pending,
+            "approve": lambda: self._decide(rest.strip(), approved=True),
+            "reject": lambda: self._decide(rest.strip(), approved=False),
+            "tools": self._tools,
+            "trace": lambda: self._door.say(self._last.trace_id if self._last and self._last.trace_id else "There is no trace."),
+            "model": lambda: self._door.say(self._agent.model_name),
+            "history": lambda: self._door.say("\n".join(self._asked) or "No questions yet."),
+        }
+        if name in {"quit", "exit", "q"}:
+            return False
+        handler = handlers.get(name)
+        if handler is None:
+            self._door.say(f"There is no /{name}. /help lists the commands.")
+            return True
+        try:
+            handler()
+        except AutotunerError as error:
+            self._door.say(f"error: {error}", style="red")
+        return True
+
+    def _rate(self, comment: str, *, good: bool) -> None:
+        import mlflow_integration as tracing
+
+        if self._last is None or self._last.trace_id is None:
+            self._door.say("There is no traced answer to rate.")
+            return
+        tracing.log_assessment(self._last.trace_id, "helpful", good, rationale=comment.strip() or None, source_type="HUMAN")
+        self._door.say("Noted with the trace, thank you.")
+
+    def _pending(self) -> None:
+        waiting = self._agent.pending(self._session)
+        for proposal in waiting:
+            self._screen.proposal(proposal)
+            self._door.say(f"/approve {proposal.id} or /reject {proposal.id}")
+        if not waiting:
+            self._door.say("Nothing waits for a decision.")
+
+    def _decide(self, proposal_id: str, approved: bool) -> None:  # noqa: FBT001 - a decision is a yes or a no
+        if not proposal_id:
+            self._door.say("Name the proposal; /pending lists them.")
+            return
+        decision = self._agent.decide(proposal_id, approved)
+        self._door.say(decision.text, style="green" if decision.executed else None)
+
+    def _tools(self) -> None:
+        from lambda_autotuner.agent.tools import catalogue
+
+        for tool in catalogue():
+            self._door.say(f"{tool.name:24} {tool.description}")
