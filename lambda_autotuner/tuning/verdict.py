@@ -55,7 +55,7 @@ def conclude(
         stopped: Why measuring ended; None while it goes on or where nothing was measured.
     """
     base = _base(objective, policy, spent, stopped)
-    if not any(summary.succeeded for summary in model.evidence.summaries()):
+    if model.warm is None or not any(s.succeeded for s in model.evidence.summaries()):
         return _nothing_ran(model, base)
     candidates = _candidates(model, space, current)
     pick = choose(model, objective, space.configurations(), policy)
