@@ -211,7 +211,7 @@ def _payloads(account: Account, chosen: dict[str, Any]) -> PayloadMix | None:
     if chosen["payload_s3"] is not None:
         return PayloadMix(fetch_s3(account, chosen["payload_s3"]), seed=seed)
     found = from_recorded(chosen["events"], sample=chosen["events_sample"], seed=seed)
-    return PayloadMix(found, seed=seed)
+    return PayloadMix(found, seed=seed, recorded=True)
 
 
 def _asker(door: Door) -> Any:

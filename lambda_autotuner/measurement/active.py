@@ -32,6 +32,7 @@ from lambda_autotuner.sizing.background import Background, read_background
 from lambda_autotuner.sizing.choices import Choices
 from lambda_autotuner.tuning.decision import Policy
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Outcome, Sample
+from lambda_autotuner.tuning.observation import memory_floor
 from lambda_autotuner.tuning.pricing import Rates
 from lambda_autotuner.tuning.recommendation import Infeasible, Recommendation, Settled
 from lambda_autotuner.tuning.search import Budget, Probe, Search
@@ -223,10 +224,22 @@ class _Run:
     def __post_init__(self) -> None:
         self.invoker = Invoker(self.account, self.mix, self.options, self.sleep)
         self.notes: list[str] = []
-        self.search = self._search(self.choices.space_for(self.background.current), [])
+        self.search = self._search(self._space(), [])
+
+    def _space(self) -> Space:
+        """The allowed sizes that hold what production uses, whatever our own events need."""
+        space = self.choices.space_for(self.background.current)
+        floor = memory_floor(self.background.evidence, self.background.workload.memory_headroom)
+        sizes = tuple(m for m in space.sizes_mb if m >= floor.memory_mb)
+        if not sizes or len(sizes) == len(space.sizes_mb):
+            return space
+        self.notes.append(f"Sizes below {sizes[0]} MB are left out: {floor.reason}")
+        return Space(sizes, space.architectures)
 
     def _search(self, space: Space, told: list[Sample]) -> Search:
-        known = self.background.evidence if self.options.use_telemetry else Evidence()
+        wanted = self.options.use_telemetry
+        counts = self.mix.recorded if wanted is None else wanted
+        known = self.background.evidence if counts else Evidence()
         search = Search(
             space,
             self.choices.objective,

@@ -25,7 +25,9 @@ class Options:
         sleep_between_ms: Pause after each invocation, in ms.
         processors: What runs before and after each invocation.
         allowed_errors: Names of error types that count as success.
-        use_telemetry: Whether REPORT lines and metrics are evidence beside the invocations.
+        use_telemetry: Whether durations that production recorded count beside the invocations;
+            None takes them only with recorded events, because any other event may be more or less
+            work than production's. Volume, cold starts and memory in use count in any case.
         agreed: Whether a person has agreed to invoking a function with likely side effects.
         seed: Randomness of the search and of the payloads' order.
     """
@@ -35,7 +37,7 @@ class Options:
     sleep_between_ms: float = 0.0
     processors: Processors = field(default_factory=Processors)
     allowed_errors: tuple[str, ...] = ()
-    use_telemetry: bool = True
+    use_telemetry: bool | None = None
     agreed: bool = False
     seed: int = 0
 

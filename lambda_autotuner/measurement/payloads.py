@@ -75,17 +75,22 @@ def _encode(event: Any) -> bytes:
 class PayloadMix:
     """The events of a measurement and the order in which each place gets them.
 
+    `recorded` says that they are production's own, so that their durations may be compared.
+
     Raises:
         UsageError: no payload at all, or two of the same name.
     """
 
-    def __init__(self, payloads: Sequence[Payload], *, seed: int = 0) -> None:
+    def __init__(
+        self, payloads: Sequence[Payload], *, seed: int = 0, recorded: bool = False
+    ) -> None:
         if not payloads:
             raise UsageError("There is no payload to invoke the function with.")
         names = [payload.name for payload in payloads]
         if len(set(names)) < len(names):
             raise UsageError("Two payloads have the same name.")
         self.payloads = tuple(payloads)
+        self.recorded = recorded
         self._seed = seed
         self._dealt: dict[Hashable, list[float]] = {}
 
