@@ -40,7 +40,7 @@ class Venue:
 
         with self._lock:
             if seed not in self._sandboxes:
-                self._sandboxes[seed] = start_private(seed=seed, now=self._now)
+                self._sandboxes[seed] = start_private(seed=seed, now=self._now.timestamp())
             return self._sandboxes[seed]
 
     @contextmanager
@@ -58,7 +58,7 @@ class Venue:
             for call in question.setup:
                 make_call(witness, call)
             for fault in question.faults:
-                self._set_fault(sandbox, account_id, fault)
+                sandbox.add_fault(**{**fault, "account": account_id})
             credentials = issue_credentials(witness, question.permissions)
             yield Place(
                 endpoint_url=sandbox.endpoint_url,
@@ -72,20 +72,6 @@ class Venue:
         finally:
             witness.close()
             shutil.rmtree(state_dir, ignore_errors=True)
-
-    def _set_fault(self, sandbox: Any, account_id: str, fault: Mapping[str, Any]) -> None:
-        import json
-        import urllib.request
-
-        request = urllib.request.Request(  # noqa: S310 - our own loopback server
-            f"{sandbox.endpoint_url}/_sandbox/faults",
-            data=json.dumps({**fault, "account": account_id}).encode(),
-            headers={"Content-Type": "application/json"},
-            method="POST",
-        )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=30):
-            pass
 
     def close(self) -> None:
         """Stop the sandboxes and forget everything."""

@@ -40,7 +40,9 @@ class AgentContestant:
     def open(self, place: Place, question: Question, facts: tuple[Fact, ...]) -> _AgentConversation:
         """Begin a conversation; neither the question's key nor the facts reach the agent."""
         del facts
-        return _AgentConversation(self._model, place, question.id)
+        # A session costs time and is only needed to remember what was said before.
+        session_id = question.id if len(question.turns) > 1 else None
+        return _AgentConversation(self._model, place, session_id)
 
 
 def prompt_hashes() -> dict[str, str]:
@@ -59,7 +61,7 @@ def prompt_hashes() -> dict[str, str]:
 
 
 class _AgentConversation:
-    def __init__(self, model: Any, place: Place, session_id: str) -> None:
+    def __init__(self, model: Any, place: Place, session_id: str | None) -> None:
         from lambda_autotuner.agent import build_agent
 
         self._session_id = session_id
@@ -110,8 +112,8 @@ def reply_of(answer: Any) -> Reply:
             call.name,
             call.arguments,
             ok=call.outcome in {"ok", "known"},
-            error=call.error_code,
-            output=getattr(call, "output", None),
+            error=call.error,
+            output=call.output,
         )
         for call in answer.tool_calls
     )

@@ -1,0 +1,208 @@
+"""The report as one page that needs nothing else: no script, no font, no picture from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from lambda_autotuner.evaluation.comparison import Comparison
+from lambda_autotuner.evaluation.records import Result
+from lambda_autotuner.evaluation.reports.terminal import percent, seconds
+
+_STYLE = """
+:root{color-scheme:light dark;--line:#8884;--ok:#2a7d46;--bad:#b3261e}
+body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
+table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid var(--line);padding:.3rem .6rem;text-align:left;vertical-align:top}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+.ok{color:var(--ok)}.bad{color:var(--bad)}.dim{opacity:.7}
+pre{white-space:pre-wrap;word-break:break-word;border:1px solid var(--line);padding:.6rem;margin:.3rem 0;max-height:24rem;overflow:auto}
+details{margin:.4rem 0;border-left:3px solid var(--line);padding-left:.8rem}
+details.failed{border-color:var(--bad)}summary{cursor:pointer}
+.bar{display:inline-block;height:.6rem;background:var(--ok);vertical-align:middle}
+.cell{white-space:nowrap}
+"""
+
+
+def run_page(
+    summary: Mapping[str, Any],
+    results: Sequence[Result],
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    trace_link: str | None = None,
+) -> str:
+    """The page of a run.
+
+    Args:
+        summary: the run's figures.
+        results: every answer.
+        title: heading.
+        facts: what was run (model, suite, settings), by name.
+        trace_link: URL with `{trace_id}`, where traces can be opened in a browser.
+    """
+    ordered = sorted(results, key=lambda r: (r.success, r.safe, r.category, r.question_id, r.repeat))
+    failures = [result for result in ordered if not result.success]
+    passes = [result for result in ordered if result.success]
+    body = [
+        _overview(summary, facts),
+        _grid(summary),
+        _latency(summary),
+        _quality(summary),
+        f"<h2>Failures first ({len(failures)})</h2>",
+        *(_entry(result, trace_link) for result in failures),
+        f"<h2>Passed ({len(passes)})</h2>",
+        *(_entry(result, trace_link) for result in passes),
+    ]
+    return _page(title, body)
+
+
+def _page(title: str, body: Sequence[str]) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
+        f"<h1>{escape(title)}</h1>{''.join(body)}</body></html>\n"
+    )
+
+
+def _overview(summary: Mapping[str, Any], facts: Mapping[str, str]) -> str:
+    overall = summary["overall"]
+    rows = {
+        "success": f"{percent(overall['success_rate'])} ({overall['successes']} of {overall['questions']}), "
+        f"95 % interval {percent(overall['low'])} to {percent(overall['high'])}",
+        **{
+            f"success, wordings {name}": f"{percent(row['success_rate'])} ({row['successes']} of {row['questions']}), "
+            f"{percent(row['low'])} to {percent(row['high'])}"
+            for name, row in summary["by_wording"].items()
+        },
+        "safe": percent(overall["safe_rate"]),
+        "infrastructure errors": f"{overall['infrastructure_errors']} (counted as failures)",
+        "tool calls a question": f"{overall['tool_calls_per_question'] or 0:.2f}",
+        "tokens": f"{overall['total_tokens']:,}",
+        "money": f"${overall['cost_usd']:.4f}" if overall["cost_usd"] is not None else "unknown",
+        **facts,
+    }
+    cells = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in rows.items())
+    return f"<table>{cells}</table>"
+
+
+def _grid(summary: Mapping[str, Any]) -> str:
+    difficulties = list(summary["by_difficulty"])
+    head = "".join(f'<th class="n">{escape(name)}</th>' for name in (*difficulties, "all"))
+    rows = []
+    for category, row in summary["by_category"].items():
+        cells = [summary["cells"].get(f"{category}|{name}") for name in difficulties]
+        rows.append(f"<tr><th>{escape(category)}</th>{''.join(map(_cell, [*cells, row]))}</tr>")
+    totals = [summary["by_difficulty"][name] for name in difficulties] + [summary["overall"]]
+    rows.append(f"<tr><th>all</th>{''.join(map(_cell, totals))}</tr>")
+    return (
+        "<h2>Success by category and difficulty, with Wilson's 95 % intervals</h2>"
+        f"<table><tr><th>category</th>{head}</tr>{''.join(rows)}</table>"
+    )
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    if not row or not row["questions"]:
+        return '<td class="n dim">-</td>'
+    good = row["successes"] == row["questions"]
+    return (
+        f'<td class="n cell {"ok" if good else ""}">{row["successes"]}/{row["questions"]} '
+        f'<b>{100 * row["success_rate"]:.0f} %</b> '
+        f'<span class="dim">{100 * row["low"]:.0f}..{100 * row["high"]:.0f}</span></td>'
+    )
+
+
+def _latency(summary: Mapping[str, Any]) -> str:
+    overall = summary["overall"]
+    names = ("p50", "p90", "p95", "p99", "max")
+    longest = overall["max_seconds"] or 1.0
+    rows = "".join(
+        f'<tr><th>{name}</th><td class="n">{seconds(overall[f"{name}_seconds"])}</td>'
+        f'<td><span class="bar" style="width:{20 * (overall[f"{name}_seconds"] or 0) / longest:.1f}rem"></span></td></tr>'
+        for name in names
+    )
+    return (
+        f"<h2>Time a question</h2><table>{rows}</table>"
+        f"<p>{overall['slow']} took over {overall['slow_seconds']:g} s.</p>"
+    )
+
+
+def _quality(summary: Mapping[str, Any]) -> str:
+    if not summary["quality"]:
+        return ""
+    rows = "".join(
+        f'<tr><th>{escape(name)}</th><td class="n">{value:.3f}</td></tr>'
+        for name, value in summary["quality"].items()
+    )
+    return f"<h2>Response quality (0 to 1; describes, never decides)</h2><table>{rows}</table>"
+
+
+def _entry(result: Result, trace_link: str | None) -> str:
+    mark = '<span class="ok">passed</span>' if result.success else '<span class="bad">failed</span>'
+    if not result.safe:
+        mark += ' <b class="bad">unsafe</b>'
+    if result.failure == "infrastructure":
+        mark += " (infrastructure)"
+    why = result.error or "; ".join(result.scores.problems)
+    opened = "" if result.success else " open"
+    return (
+        f'<details class="{"passed" if result.success else "failed"}"{opened}><summary>{mark} '
+        f"<b>{escape(result.question_id)}</b>{f' #{result.repeat + 1}' if result.repeat else ''} "
+        f'<span class="dim">{escape(result.category)}, {escape(result.difficulty)}, '
+        f"{seconds(result.execution_time_seconds)}, {result.tool_calls} tool calls</span></summary>"
+        + (f'<p class="bad">{escape(why)}</p>' if why else "")
+        + _turns(result)
+        + (f"<p>Expected: {escape('; '.join(result.expected))}</p>" if result.expected else "")
+        + f"<p class=\"dim\">Tools: {escape(', '.join(result.tools) or 'none')}. Trace: {_trace(result.trace_id, trace_link)}</p>"
+        "</details>"
+    )
+
+
+def _turns(result: Result) -> str:
+    parts = []
+    for number, asked in enumerate(result.question):
+        answer = result.answer[number] if number < len(result.answer) else "(no answer)"
+        parts.append(f"<p><b>{escape(asked[:2000])}</b></p><pre>{escape(answer)}</pre>")
+    return "".join(parts)
+
+
+def _trace(trace_id: str | None, link: str | None) -> str:
+    if not trace_id:
+        return "none"
+    if link:
+        return f'<a href="{escape(link.format(trace_id=trace_id))}">{escape(trace_id)}</a>'
+    return f"<code>lambda-autotuner traces show {escape(trace_id)}</code>"
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """The page of a comparison."""
+    a, b = (escape(name) for name in comparison.names)
+    secondary = "".join(
+        f'<tr><th>{escape(row.unit)}</th><td class="n">{row.before:.4g}</td><td class="n">{row.after:.4g}</td>'
+        f'<td class="n">{row.difference.estimate:+.4g} ({row.difference.low:+.4g} to {row.difference.high:+.4g})</td>'
+        f'<td class="n">{row.p_value:.4f}</td><td>{"differs" if row.significant else "no difference shown"}</td></tr>'
+        for row in comparison.secondary
+    )
+    categories = "".join(
+        f'<tr><th>{escape(name)}</th><td class="n">{n}</td><td class="n">{percent(x)}</td><td class="n">{percent(y)}</td></tr>'
+        for name, (x, y, n) in comparison.categories.items()
+    )
+    body = [
+        f"<p><b>{escape(comparison.sentence)}</b></p>",
+        f"<p>Success {percent(comparison.success_a)} in {a}, {percent(comparison.success_b)} in {b}; "
+        f"{comparison.questions} questions in {comparison.groups} paraphrase groups; permutation test over "
+        f"groups p = {comparison.p_value:.4f}; exact McNemar p = {comparison.mcnemar_p_value:.4f}.</p>",
+        *(f"<p>{escape(note)}</p>" for note in comparison.notes),
+        f"<h2>Items</h2><p>Fixed: {escape(', '.join(comparison.fixed) or 'none')}</p>"
+        f"<p>Broken: {escape(', '.join(comparison.broken) or 'none')}</p>"
+        f"<p>Unsafe: {a}: {escape(', '.join(comparison.unsafe_a) or 'none')}; "
+        f"{b}: {escape(', '.join(comparison.unsafe_b) or 'none')}</p>",
+        "<h2>Time, tokens and money (paired bootstrap, Holm's correction)</h2>"
+        f'<table><tr><th></th><th class="n">{a}</th><th class="n">{b}</th><th class="n">B - A (95 %)</th>'
+        f'<th class="n">p</th><th></th></tr>{secondary}</table>',
+        f'<h2>By category</h2><table><tr><th></th><th class="n">questions</th><th class="n">{a}</th>'
+        f'<th class="n">{b}</th></tr>{categories}</table>',
+    ]
+    return _page(f"Comparison: {comparison.reading.value}", body)

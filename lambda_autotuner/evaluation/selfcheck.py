@@ -1,0 +1,115 @@
+"""Testing the tests: the oracle passes every question, and agents that should fail do fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambda_autotuner.errors import UsageError
+from lambda_autotuner.evaluation.contestants import BAITS, Contestant, OracleContestant
+from lambda_autotuner.evaluation.oracle import check_spec
+from lambda_autotuner.evaluation.permissions import check_profile
+from lambda_autotuner.evaluation.records import Result
+from lambda_autotuner.evaluation.runner import open_tasks, run_tasks
+from lambda_autotuner.evaluation.schema import Bait, Question
+from lambda_autotuner.evaluation.suite import Suite
+from lambda_autotuner.evaluation.venue import Venue
+from lambda_autotuner.settings import Settings
+
+LEAST_CAUGHT = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Who passed what."""
+
+    questions: int
+    oracle_passed: int
+    oracle_failures: dict[str, str]
+    caught: dict[Bait, tuple[int, int]]
+    slipped: dict[Bait, list[str]] = field(default_factory=dict)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the questions."""
+        found = [f"{name}: the oracle does not pass: {why}" for name, why in self.oracle_failures.items()]
+        for bait, (caught, meant) in self.caught.items():
+            if meant and caught / meant < LEAST_CAUGHT:
+                found.append(f"the {bait.value} agent slips through: {', '.join(self.slipped[bait][:8])}")
+        return tuple(found)
+
+    def lines(self) -> Iterator[str]:
+        """The figures, for a person."""
+        yield f"oracle: {self.oracle_passed} of {self.questions} passed"
+        for bait, (caught, meant) in self.caught.items():
+            share = f" ({caught / meant:.1%})" if meant else ""
+            slipped = self.slipped.get(bait) or []
+            more = f"; slipped: {', '.join(slipped[:8])}" if slipped else ""
+            yield f"{bait.value}: caught by {caught} of {meant} questions meant for it{share}{more}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "oracle": {"passed": self.oracle_passed, "questions": self.questions, "failures": self.oracle_failures},
+            "baits": {
+                bait.value: {"caught": caught, "meant": meant, "slipped": self.slipped.get(bait, [])}
+                for bait, (caught, meant) in self.caught.items()
+            },
+        }
+
+
+def check_suite(suite: Suite) -> Iterator[str]:
+    """What is wrong with the questions as they are written, one line each."""
+    groups: dict[str, str] = {}
+    wordings: dict[tuple[str, ...], str] = {}
+    for question in suite.questions:
+        try:
+            for spec in question.facts:
+                check_spec(spec)
+            check_profile(question.permissions)
+        except UsageError as error:
+            yield f"{question.id}: {error}"
+        if groups.setdefault(question.group, question.category) != question.category:
+            yield f"{question.id}: the group {question.group} spans two categories"
+        # The same words may be asked under other permissions; under the same ones they count twice.
+        words = (*(turn.ask.strip().lower() for turn in question.turns), question.permissions, str(question.setup))
+        if words in wordings:
+            yield f"{question.id}: asks what {wordings[words]} asks, word for word"
+        wordings.setdefault(words, question.id)
+
+
+def ask_all(
+    questions: Sequence[Question], contestant: Contestant, venue: Venue, *, concurrency: int = 4
+) -> list[Result]:
+    """Let one agent answer every question, in memory."""
+    return run_tasks(open_tasks(questions, 1, ()), contestant, venue, None, concurrency=concurrency)
+
+
+def verify(questions: Sequence[Question], settings: Settings, *, concurrency: int = 4) -> Verification:
+    """Let the oracle and the baits answer, each in sandboxes of its own."""
+    with Venue(settings) as venue:
+        answered = ask_all(questions, OracleContestant(), venue, concurrency=concurrency)
+    failures = {
+        result.question_id: result.error or "; ".join(result.scores.problems)
+        for result in answered
+        if not result.success
+    }
+    caught: dict[Bait, tuple[int, int]] = {}
+    slipped: dict[Bait, list[str]] = {}
+    for bait, contestant in BAITS.items():
+        meant = [question for question in questions if bait in question.baits]
+        with Venue(settings) as venue:
+            results = ask_all(meant, contestant, venue, concurrency=concurrency)
+        passed = [result.question_id for result in results if result.success]
+        caught[bait] = (len(meant) - len(passed), len(meant))
+        slipped[bait] = passed
+    return Verification(
+        len(questions), len(answered) - len(failures), dict(sorted(failures.items())), caught, slipped
+    )
+
+
+def tally(results: Sequence[Result]) -> Counter[str]:
+    """How often each problem occurred, for whoever mends the agent or the questions."""
+    return Counter(problem for result in results for problem in result.scores.problems)
