@@ -1,5 +1,31 @@
 """Lambda: the operations on functions."""
 
-from lambda_autotuner.sandbox.functions import invoking, lifecycle, settings, versions
+from lambda_autotuner.sandbox.functions import (
+    asynchronous,
+    invoking,
+    layers,
+    lifecycle,
+    mappings,
+    policies,
+    reservations,
+    runtimes,
+    settings,
+    tagging,
+    urls,
+    versions,
+)
 
-__all__ = ["invoking", "lifecycle", "settings", "versions"]
+__all__ = [
+    "asynchronous",
+    "invoking",
+    "layers",
+    "lifecycle",
+    "mappings",
+    "policies",
+    "reservations",
+    "runtimes",
+    "settings",
+    "tagging",
+    "urls",
+    "versions",
+]
