@@ -17,7 +17,7 @@ from lambda_autotuner.sandbox.cloudwatch.series import (
     MetricData,
     aggregate,
     retained_from,
-    rounded_start,
+    rounded_time,
 )
 from lambda_autotuner.sandbox.cloudwatch.statistics import SIMPLE, parse_statistic
 from lambda_autotuner.sandbox.errors import ServiceError
@@ -140,10 +140,11 @@ def get_metric_statistics(call: Call, params: Params) -> Result:
             "decreasing the time range."
         )
     period_ms = period_s * 1000
-    anchor_ms = rounded_start(start_ms, period_ms, call.now_ms)
+    anchor_ms = rounded_time(start_ms, period_ms, call.now_ms)
     first_ms = max(anchor_ms, retained_from(period_ms, call.now_ms))
     key = (params["Namespace"], params["MetricName"], dimensions_of(params.get("Dimensions")))
-    found = source.of(call).read(key, first_ms, end_ms) if first_ms < end_ms else []
+    last_ms = rounded_time(end_ms, period_ms, call.now_ms)
+    found = source.of(call).read(key, first_ms, last_ms) if first_ms < last_ms else []
     unit = params.get("Unit")
     points: list[dict[str, Any]] = []
     for data in found:

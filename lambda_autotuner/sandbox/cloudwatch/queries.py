@@ -24,7 +24,7 @@ from lambda_autotuner.sandbox.cloudwatch.series import (
     Points,
     aggregate,
     retained_from,
-    rounded_start,
+    rounded_time,
 )
 from lambda_autotuner.sandbox.cloudwatch.statistics import parse_statistic
 from lambda_autotuner.sandbox.cloudwatch.values import Scope, Series, Value
@@ -105,11 +105,12 @@ class Evaluation:
         assert parsed is not None  # noqa: S101 - checked before anything is evaluated
         period_ms = period_s * 1000
         now_ms = self.call.now_ms
-        anchor_ms = rounded_start(self.start_ms, period_ms, now_ms)
+        anchor_ms = rounded_time(self.start_ms, period_ms, now_ms)
         first_ms = max(anchor_ms, retained_from(period_ms, now_ms))
-        if first_ms >= self.end_ms:
+        end_ms = rounded_time(self.end_ms, period_ms, now_ms)
+        if first_ms >= end_ms:
             return NO_POINTS
-        data = self.source.read(key, first_ms, self.end_ms)
+        data = self.source.read(key, first_ms, end_ms)
         if unit is not None:
             data = [item for item in data if item.unit == unit]
         elif len(data) > 1:
@@ -145,10 +146,9 @@ class Evaluation:
         metrics = [item["Id"] for item in self.queries if "MetricStat" in item]
         periods = [period for item in self.queries if (period := period_of(item)) is not None]
         period_s = query.get("Period") or min(periods, default=_DEFAULT_PERIOD_S)
-        anchor_ms = rounded_start(self.start_ms, period_s * 1000, self.call.now_ms)
-        return Scope(
-            self.results, metrics, anchor_ms, self.end_ms, period_s * 1000, search=self.search
-        )
+        anchor_ms = rounded_time(self.start_ms, period_s * 1000, self.call.now_ms)
+        end_ms = rounded_time(self.end_ms, period_s * 1000, self.call.now_ms)
+        return Scope(self.results, metrics, anchor_ms, end_ms, period_s * 1000, search=self.search)
 
     def search(self, text: str, statistic: str, period_s: int) -> list[Series]:
         """SEARCH: the series of every metric that the text finds."""

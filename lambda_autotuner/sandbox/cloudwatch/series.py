@@ -65,9 +65,9 @@ class Points:
 NO_POINTS: Final = Points(np.empty(0, np.int64), np.empty(0, np.float64))
 
 
-def rounded_start(start_ms: int, period_ms: int, now_ms: int) -> int:
-    """The start that CloudWatch uses: rounded down, the more so the older it is."""
-    age = now_ms - start_ms
+def rounded_time(time_ms: int, period_ms: int, now_ms: int) -> int:
+    """The start or end that CloudWatch uses: rounded down, the more so the older it is."""
+    age = now_ms - time_ms
     if period_ms < MINUTE_MS and age <= _RETENTION[0][1]:
         step = period_ms
     elif age <= _RETENTION[1][1]:
@@ -76,7 +76,7 @@ def rounded_start(start_ms: int, period_ms: int, now_ms: int) -> int:
         step = 300_000
     else:
         step = 3_600_000
-    return start_ms // step * step
+    return time_ms // step * step
 
 
 def retained_from(period_ms: int, now_ms: int) -> int:

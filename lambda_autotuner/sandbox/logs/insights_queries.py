@@ -131,8 +131,13 @@ def _answer(
     """Run the query over what suits it."""
     end_ms = min(query.end_ms + 1, call.now_ms + 1)
     stored = any(stream.events for group in found for stream in group.streams.values())
-    if not stored and insights_tables.about_reports(commands):
-        table, scanned = insights_tables.reports(call, found, query.start_ms, end_ms)
+    if not stored and insights_tables.countable(commands):
+        read_table = (
+            insights_tables.reports
+            if insights_tables.about_reports(commands)
+            else insights_tables.alike
+        )
+        table, scanned = read_table(call, found, query.start_ms, end_ms)
         outcome = run(commands, table, now_ms=call.now_ms, limit=query.limit)
         _keep(query, [outcome], scanned, outcome.matched)
         return

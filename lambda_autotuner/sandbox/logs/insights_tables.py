@@ -24,13 +24,11 @@ from lambda_autotuner.sandbox.logs.insights.syntax import (
     Call,
     Command,
     Constant,
-    Dedup,
     Field,
     Fields,
     Filter,
     Node,
     Parse,
-    Sort,
     Stats,
     fields_of,
 )
@@ -60,17 +58,20 @@ _FIGURE_NAMES: Final = {
 }
 
 
-def about_reports(commands: Sequence[Command]) -> bool:
-    """Whether a query is statistics over REPORT lines, such that equal ones need no telling apart."""
+def countable(commands: Sequence[Command]) -> bool:
+    """Whether a query is statistics for which equal invocations need no telling apart."""
     stats = next((i for i, item in enumerate(commands) if isinstance(item, Stats)), None)
-    if stats is None:
-        return False
-    before = commands[: stats + 1]
-    if not any(isinstance(item, Filter) and _only_reports(item.node) for item in before):
-        return False
-    if any(isinstance(item, (Sort, Dedup)) for item in before):
-        return False
-    return all(_countable(item) for item in before)
+    return stats is not None and all(_countable(item) for item in commands[: stats + 1])
+
+
+def about_reports(commands: Sequence[Command]) -> bool:
+    """Whether a query's filters, before anything else, let nothing but REPORT lines pass."""
+    for item in commands:
+        if isinstance(item, Filter) and _only_reports(item.node):
+            return True
+        if not isinstance(item, (Filter, Fields, Parse)):
+            return False
+    return False
 
 
 def _only_reports(node: Node) -> bool:
@@ -208,6 +209,34 @@ def _messages(parts: Sequence[Part], sizes: list[int], index: NDArray[np.int64])
         ]
         begin += size
     return Column(texts, "raw")
+
+
+def alike(
+    call: Request, found: Sequence[GroupSettings], start_ms: int, end_ms: int
+) -> tuple[Table, float]:
+    """All lines of [start_ms, end_ms), those of equal invocations once with their weight."""
+    events: list[tuple[str, Event]] = []
+    weights: list[float] = []
+    for group in found:
+        first_ms = max(start_ms, groups.kept_from(call, group))
+        for function in logbook.functions_of_group(call.region, group.name):
+            table = _invoked(telemetry.columns(call.region, function, first_ms, end_ms))
+            record = telemetry.records(call.region, function)[-1]
+            snap_start = _snap_start(call, function)
+            for row, weight in enumerate(table.weight.tolist()):
+                for line in logbook.of_row(table, row, record.archetype, snap_start=snap_start):
+                    event = Event(
+                        line.timestamp_ms,
+                        line.message,
+                        line.stream,
+                        line.event_id,
+                        line.timestamp_ms,
+                    )
+                    events.append((group.name, event))
+                    weights.append(float(weight))
+    table = of_events(call, events)
+    table.weights = np.array(weights, np.float64)
+    return table, float(table.weights.sum())
 
 
 def of_events(call: Request, events: Sequence[tuple[str, Event]]) -> Table:

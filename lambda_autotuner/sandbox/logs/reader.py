@@ -87,7 +87,9 @@ def _generated(
     gone = frozenset(group.deleted_streams)
     chunks = logbook.log_events(call.region, function, start_ms, end_ms, reverse=newest_first)
     for event in itertools.chain.from_iterable(chunks):
-        if event.stream in gone or (streams is not None and not streams.accepts(event.stream)):
+        if not start_ms <= event.timestamp_ms < end_ms or event.stream in gone:
+            continue
+        if streams is not None and not streams.accepts(event.stream):
             continue
         yield Event(
             event.timestamp_ms, event.message, event.stream, event.event_id, event.timestamp_ms
