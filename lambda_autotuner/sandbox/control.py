@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from lambda_autotuner.sandbox.faults import make
-from lambda_autotuner.sandbox.functions.code import placeholder_zip
 from lambda_autotuner.sandbox.gateway import Gateway
 from lambda_autotuner.sandbox.wire.http import Request, Response
 from lambda_autotuner.sandbox.world.ageing import advance
+from lambda_autotuner.sandbox.world.seeding import seeded_package
 
 PREFIX = "/_sandbox/"
 
@@ -115,7 +115,8 @@ class Control:
             return None
         raw = record.version_code.get(parts[3], record.code)
         if raw is None:
-            raw = placeholder_zip(record.name)
+            number = int(parts[3]) if parts[3].isdigit() else record.seeded_versions
+            raw = seeded_package(record.name, record.key, number)
         return Response(200, raw, {"content-type": "application/zip"})
 
 

@@ -25,6 +25,7 @@ class Fault:
     service: str = "*"
     operation: str = "*"
     function: str = "*"
+    account: str = "*"
     probability: float = 1.0
     count: int | None = None
     seconds: float = 1.0
@@ -33,13 +34,14 @@ class Fault:
     status: int = 500
     hits: int = 0
 
-    def matches(self, service: str, operation: str, function: str) -> bool:
+    def matches(self, service: str, operation: str, function: str, account_id: str) -> bool:
         """Whether a request is one that this fault is about."""
         return (
             self.count != 0
             and fnmatch.fnmatchcase(service, self.service)
             and fnmatch.fnmatchcase(operation, self.operation)
             and fnmatch.fnmatchcase(function, self.function)
+            and fnmatch.fnmatchcase(account_id, self.account)
         )
 
     def error(self, service: str, operation: str, resource: str, principal_arn: str) -> ServiceError:
@@ -106,11 +108,13 @@ class Faults:
         """Switch all faults off."""
         self.active.clear()
 
-    def hits(self, service: str, operation: str, function: str, draw: float) -> list[Fault]:
+    def hits(
+        self, service: str, operation: str, function: str, account_id: str, draw: float
+    ) -> list[Fault]:
         """The faults that strike this request; each use counts."""
         struck = []
         for fault in self.active:
-            if fault.matches(service, operation, function) and draw < fault.probability:
+            if draw < fault.probability and fault.matches(service, operation, function, account_id):
                 fault.hits += 1
                 if fault.count is not None:
                     fault.count -= 1

@@ -122,7 +122,13 @@ class Gateway:
                 "NotImplemented", f"The sandbox does not answer {target.operation_name}", 501
             )
         function = target.labels.get("FunctionName", "")
-        struck = self.faults.hits(call.service, target.operation_name, function, call.uniform()) if self.faults.active else []
+        struck = (
+            self.faults.hits(
+                call.service, target.operation_name, function, call.account_id, call.uniform()
+            )
+            if self.faults.active
+            else []
+        )
         if any(fault.kind == "cut" for fault in struck):
             return Exchange(Response(500), cut=True)
         delay = sum(fault.seconds for fault in struck if fault.kind == "slow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import http.client
 import json
 import os
@@ -88,7 +89,7 @@ def start_private(
     functions: int | None = None,
     seed: int = DEFAULT_SEED,
     curves: str | Path | None = None,
-    now: float | None = None,
+    now: float | datetime.datetime | None = None,
     settle_seconds: float | None = None,
     pace: float = 0.0,
 ) -> SandboxProcess:
@@ -98,7 +99,8 @@ def start_private(
         functions: how many functions each account holds; None for the catalogue as it is.
         seed: what everything random follows from.
         curves: a file of measured durations; its curves become functions, too.
-        now: epoch seconds at which the sandbox's clock stands (it ticks per request); None: real.
+        now: epoch seconds, or an aware datetime, at which the sandbox's clock stands (it ticks by
+            10 ms a request); None: the machine's own time.
         settle_seconds: how long an update is in progress.
         pace: 0 accounts durations without waiting, 1 is real time.
 
@@ -109,7 +111,7 @@ def start_private(
         seed=seed,
         functions=functions,
         curves=str(Path(curves).resolve()) if curves else None,
-        now_ms=None if now is None else round(now * 1000),
+        now_ms=_epoch_ms(now),
         settle_seconds=settle_seconds,
         pace=pace,
         parent_pid=os.getpid(),
@@ -262,6 +264,12 @@ def _start(options: Options, *, detached: bool, log_path: Path | None) -> Sandbo
         child.wait(STOP_SECONDS)
         raise AccountError(f"The sandbox did not start: {facts['error']}", remedy=facts.get("remedy"))
     return SandboxProcess(facts["endpoint_url"], facts["pid"], child)
+
+
+def _epoch_ms(now: float | datetime.datetime | None) -> int | None:
+    if isinstance(now, datetime.datetime):
+        now = now.timestamp()
+    return None if now is None else round(now * 1000)
 
 
 def _private(path: str, flags: int) -> int:

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import hashlib
 import io
+import re
 import zipfile
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +16,10 @@ from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.functions.naming import Target
 from lambda_autotuner.sandbox.functions.records import Configuration
 
+_SMALL_FILE: Final = 65_536
 MAX_ZIP: Final = 50 * 1024 * 1024
+# How a package says whose behaviour it has: a copy of a function's code behaves as the original.
+_MARKER: Final = re.compile(rb"# behaves as ([a-zA-Z0-9-_]{1,64}), build")
 MAX_UNPACKED: Final = 250 * 1024 * 1024
 
 
@@ -78,6 +82,19 @@ def _hold_zip(raw: bytes) -> None:
         raise _invalid(f"Unzipped size must be smaller than {MAX_UNPACKED} bytes")
 
 
+def origin(raw: bytes | None) -> str | None:
+    """The seeded function whose code a package is a copy of."""
+    if raw is None:
+        return None
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        for item in archive.infolist():
+            if item.filename.endswith(".py") and item.file_size < _SMALL_FILE:
+                match = _MARKER.search(archive.read(item))
+                if match:
+                    return match[1].decode()
+    return None
+
+
 def _from_s3(call: Call, code: dict[str, Any]) -> bytes:
     # The buckets are kept by the account's S3, where it has one.
     fetch = call.world.object_source
@@ -109,10 +126,3 @@ def location(call: Call, target: Target) -> dict[str, Any]:
     return {"RepositoryType": "S3", "Location": f"{call.base_url}/_sandbox/code/{path}"}
 
 
-def placeholder_zip(name: str) -> bytes:
-    """The code of a seeded function: a handler that says what it is."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        item = zipfile.ZipInfo("app.py", (1980, 1, 1, 0, 0, 0))
-        archive.writestr(item, f'def handler(event, context):\n    return {{"function": "{name}"}}\n')
-    return buffer.getvalue()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final
 
 from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.functions import rendering
-from lambda_autotuner.sandbox.functions.code import load_code, location
+from lambda_autotuner.sandbox.functions.code import Package, load_code, location, origin
 from lambda_autotuner.sandbox.functions.naming import Target, find, not_found, refer, resolve
 from lambda_autotuner.sandbox.functions.paging import marker_at, start_of
 from lambda_autotuner.sandbox.functions.records import (
@@ -49,14 +50,16 @@ def create_function(call: Call, params: Params) -> Result:
     configuration = apply_settings(call, Configuration(), params)
     configuration = package.onto(configuration)
     key = key_of(call.world.settings.seed, "function", reference.name)
+    original = _original(call, package)
     record = FunctionRecord(
         name=reference.name,
         latest=configuration,
         created_ms=call.now_ms,
         modified_ms=call.now_ms,
         revision_id=call.uuid(),
-        behaviour=_unknown_behaviour(key, configuration),
-        traffic=Traffic(0, "never"),
+        behaviour=original.behaviour if original else _unknown_behaviour(key, configuration),
+        traffic=_untouched(original),
+        archetype=original.archetype if original else "user",
         key=key,
         tags=dict(params.get("Tags") or {}),
         settles_ms=call.now_ms + call.world.settings.settle_ms,
@@ -77,6 +80,26 @@ def create_function(call: Call, params: Params) -> Result:
     shown = rendering.latest(record, call.region_name, call.account_id, call.now_ms)
     rendering.with_logging(shown, record, configuration)
     return shown
+
+
+def _original(call: Call, package: Package) -> FunctionRecord | None:
+    # A copy of a function's code does what the original does, whatever the copy is called.
+    functions = call.region.functions
+    if package.image_uri is not None:
+        same = (each for each in functions.values() if each.latest.image_uri == package.image_uri)
+        return next(same, None)
+    name = origin(package.raw)
+    found = functions.get(name) if name else None
+    if found is None and name in call.region.buried:
+        found = call.region.buried[name][-1]
+    return found
+
+
+def _untouched(original: FunctionRecord | None) -> Traffic:
+    # Nobody calls a new function yet, but it fails as often as what it is a copy of.
+    if original is None:
+        return Traffic(0, "never")
+    return dataclasses.replace(original.traffic, per_month=0, shape="never", qualifier="")
 
 
 def _unknown_behaviour(key: int, configuration: Configuration) -> Law:

@@ -109,6 +109,7 @@ class FunctionRecord:
     traffic: Traffic
     key: int
     archetype: str = "user"
+    seeded_versions: int = 0
     tags: dict[str, str] = field(default_factory=dict)
     versions: dict[str, Version] = field(default_factory=dict)
     # Deleted versions: what ran under them has run, and telemetry still tells it.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from lambda_autotuner.sandbox.functions.records import LATEST, FunctionRecord
-from lambda_autotuner.sandbox.functions.report import Facts, lines
+from lambda_autotuner.sandbox.functions.report import Facts, lines, report_line
 from lambda_autotuner.sandbox.world.columns import Columns, request_id
 from lambda_autotuner.sandbox.world.generation import HOUR_MS
 from lambda_autotuner.sandbox.world.invocations import Outcome
@@ -96,7 +96,7 @@ def _stream(time_ms: int, version: str, environment: int) -> str:
     return f"{day}/[{version}]{key:016x}{mix(key):016x}"
 
 
-def facts_of(table: Columns, row: int, timeouts: dict[int, int], snap_start: bool) -> Facts:  # noqa: FBT001
+def facts_of(table: Columns, row: int, *, snap_start: bool) -> Facts:
     """What the lines of one row tell."""
     init = float(table.init_ms[row])
     outcome = Outcome(int(table.outcome[row]))
@@ -113,9 +113,19 @@ def facts_of(table: Columns, row: int, timeouts: dict[int, int], snap_start: boo
         memory_mb=int(table.memory_mb[row]),
         max_memory_mb=int(table.max_memory_mb[row]),
         outcome=outcome,
-        timeout_s=timeouts.get(row, timeout_s),
+        timeout_s=timeout_s,
         snap_start=snap_start and version != LATEST,
     )
+
+
+def report_lines(table: Columns, *, snap_start: bool = False) -> list[str]:
+    """The text of each row's REPORT line; throttled rows have none and give an empty string."""
+    return [
+        ""
+        if table.outcome[row] == Outcome.THROTTLED
+        else report_line(facts_of(table, row, snap_start=snap_start))
+        for row in range(len(table))
+    ]
 
 
 def log_events(
@@ -158,7 +168,7 @@ def _chunks(table: Columns, record: FunctionRecord, *, reverse: bool) -> Iterato
 
 def of_row(table: Columns, row: int, archetype: str, *, snap_start: bool) -> list[LogEvent]:
     """The lines of one invocation; all at its own time, so that a window holds all or none."""
-    facts = facts_of(table, row, {}, snap_start)
+    facts = facts_of(table, row, snap_start=snap_start)
     stream = stream_name(table, row)
     key = int(table.key[row])
     said = lines(facts, archetype)

@@ -6,7 +6,6 @@ functions are variants of archetypes (other names, volumes and constants) until 
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from lambda_autotuner.sandbox.functions.records import (
     Version,
 )
 from lambda_autotuner.sandbox.world.archetypes import ARCHETYPES, Archetype
+from lambda_autotuner.sandbox.world.packages import digest, package
 from lambda_autotuner.sandbox.world.randomness import key_of, mix, uuid_text
 from lambda_autotuner.sandbox.world.replay import replayed
 
@@ -123,6 +123,7 @@ def build(region: RegionState, archetype: Archetype, key: int, now_ms: int) -> F
         traffic=archetype.traffic,
         key=key,
         archetype=archetype.name,
+        seeded_versions=archetype.versions,
         tags={"team": archetype.owner, "stage": archetype.stage, **archetype.tags},
         settles_ms=modified_ms,
         reserved_concurrency=archetype.reserved,
@@ -136,7 +137,8 @@ def build(region: RegionState, archetype: Archetype, key: int, now_ms: int) -> F
 
 
 def _configuration(archetype: Archetype, region: str, account_id: str, key: int) -> Configuration:
-    digest = hashlib.sha256(f"{archetype.name}:{key}".encode()).digest()
+    raw = package(archetype.name, build_name(key, archetype.versions))
+    image = archetype.package_type == "Image"
     environment = dict(archetype.environment) or None
     return Configuration(
         runtime=archetype.runtime if archetype.package_type == "Zip" else None,
@@ -151,8 +153,8 @@ def _configuration(archetype: Archetype, region: str, account_id: str, key: int)
         tracing="Active" if archetype.tracing else "PassThrough",
         snap_start="PublishedVersions" if archetype.snap_start else "None",
         package_type=archetype.package_type,
-        code_sha256=base64.b64encode(digest).decode(),
-        code_size=round(archetype.code_mb * 1_048_576) + key % 4096,
+        code_sha256=hashlib.sha256(raw).hexdigest() if image else digest(raw),
+        code_size=0 if image else len(raw),
         layers=tuple(
             f"arn:aws:lambda:{region}:{account_id}:layer:{archetype.owner}-common-{n + 1}:{3 + n}"
             for n in range(archetype.layers)
@@ -163,6 +165,16 @@ def _configuration(archetype: Archetype, region: str, account_id: str, key: int)
         else None,
         log_format=archetype.log_format,
     )
+
+
+def build_name(key: int, number: int) -> str:
+    """What a package calls its build; each version of a seeded function has its own."""
+    return f"{key % 16**8:08x}-{number}"
+
+
+def seeded_package(name: str, key: int, number: int) -> bytes:
+    """The code of a seeded function's version (0 or the last one: $LATEST)."""
+    return package(name, build_name(key, number))
 
 
 def _vpc(key: int) -> dict[str, object]:
@@ -207,9 +219,10 @@ def _publish(record: FunctionRecord, archetype: Archetype, key: int) -> None:
             if start_ms <= created_ms:
                 configuration = item
         if number < count:
-            digest = hashlib.sha256(f"{archetype.name}:{key}:{number}".encode()).digest()
-            sha = base64.b64encode(digest).decode()
-            configuration = dataclasses.replace(configuration, code_sha256=sha)
+            raw = package(archetype.name, build_name(key, number))
+            configuration = dataclasses.replace(
+                configuration, code_sha256=digest(raw), code_size=len(raw)
+            )
         record.versions[str(number)] = Version(
             str(number), configuration, created_ms, _uuid(key, 100 + number), created_ms
         )
