@@ -12,6 +12,7 @@ TOOL_CALL_ATTRIBUTE = "tool_call.id"
 CRASH_REASON = "the process ended before the trace did"
 _TYPE = "mlflow.spanType"
 _INPUTS = "mlflow.spanInputs"
+_SIZE_STATS = "mlflow.trace.sizeStats"
 
 
 @dataclass
@@ -38,8 +39,21 @@ def assemble(
             spans[span["span_id"]] = span
     merged = fold_tool_spans(list(spans.values()))
     if closed is not None:
-        return AssembledTrace(trace_id, merged, dict(closed["info"]))
+        info = dict(closed["info"])
+        _recount(info, merged)
+        return AssembledTrace(trace_id, merged, info)
     return _close_crashed(trace_id, merged, opened)
+
+
+def _recount(info: dict[str, Any], spans: list[dict[str, Any]]) -> None:
+    """Correct the number of spans: MLflow shows no trace that has fewer than announced."""
+    metadata = info.setdefault("trace_metadata", {})
+    try:
+        stats = json.loads(metadata.get(_SIZE_STATS) or "")
+    except ValueError:
+        return
+    if isinstance(stats, dict) and "num_spans" in stats:
+        metadata[_SIZE_STATS] = json.dumps({**stats, "num_spans": len(spans)})
 
 
 def attribute(span: dict[str, Any], key: str) -> Any:
