@@ -26,21 +26,23 @@ def _directory(door: Door) -> Path:
 def _seconds(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip())
     if match is None:
-        raise UsageError(f"{text!r} is no span of time.", remedy="Write for example 90m, 36h or 14d.")
+        raise UsageError(
+            f"{text!r} is no span of time.", remedy="Write for example 90m, 36h or 14d."
+        )
     return float(match[1]) * _UNITS[match[2]]
 
 
 def _moment_ms(text: str) -> int:
-    import datetime
+    import datetime as dt
 
     try:
-        moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+        moment = dt.datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
             f"{text!r} is no time.", remedy="Write for example 2026-11-22T10:00:00Z."
         ) from error
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.UTC)
+        moment = moment.replace(tzinfo=dt.UTC)
     return round(moment.timestamp() * 1000)
 
 
@@ -55,13 +57,37 @@ def exports(endpoint_url: str, region: str = "us-east-1") -> list[str]:
 
 
 @command.command("serve")
-@click.option("--port", type=click.IntRange(0, 65535), default=4570, show_default=True, help="0: any free one.")
-@click.option("--curves", type=click.Path(path_type=Path), help="Measured durations to replay (CSV, may be .gz).")
-@click.option("--functions", type=click.IntRange(0, 100_000), help="How many functions; the catalogue's by default.")
-@click.option("--seed", type=int, default=7, show_default=True, help="What everything random follows from.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=4570,
+    show_default=True,
+    help="0: any free one.",
+)
+@click.option(
+    "--curves",
+    type=click.Path(path_type=Path),
+    help="Measured durations to replay (CSV, may be .gz).",
+)
+@click.option(
+    "--functions",
+    type=click.IntRange(0, 100_000),
+    help="How many functions; the catalogue's by default.",
+)
+@click.option(
+    "--seed", type=int, default=7, show_default=True, help="What everything random follows from."
+)
 @click.option("--now", help="Let the clock stand at this time (it ticks per request).")
-@click.option("--settle", type=click.FloatRange(0, 3600), help="Seconds for which an update is in progress.")
-@click.option("--pace", type=click.FloatRange(0, 100), default=0.0, show_default=True, help="0 accounts durations, 1 waits them out.")
+@click.option(
+    "--settle", type=click.FloatRange(0, 3600), help="Seconds for which an update is in progress."
+)
+@click.option(
+    "--pace",
+    type=click.FloatRange(0, 100),
+    default=0.0,
+    show_default=True,
+    help="0 accounts durations, 1 waits them out.",
+)
 @common_options
 @pass_door
 def serve_command(
@@ -95,7 +121,12 @@ def serve_command(
 
 
 @command.command("start")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="A fixed port; any free one by default.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="A fixed port; any free one by default.",
+)
 @common_options
 @pass_door
 def start_command(door: Door, port: int) -> None:

@@ -1,0 +1,1 @@
+"""An AWS account on this machine: HTTP on loopback that answers as AWS does."""

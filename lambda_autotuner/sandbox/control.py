@@ -43,26 +43,24 @@ class Control:
         return self._dispatch(request.method, path, body)
 
     def _dispatch(self, method: str, path: str, body: dict[str, Any]) -> Response | None:
-        if (method, path) == ("GET", "health"):
-            return _json(self._health())
-        if method == "GET" and path == "faults":
-            return _json({"faults": [_plain(fault) for fault in self.gateway.faults.active]})
-        if method == "DELETE" and path == "faults":
-            self.gateway.faults.clear()
-            return _json({})
-        if method != "POST":
-            return None
-        if path == "faults":
-            return self._fault(body)
-        if path == "advance":
-            return self._advance(body)
-        if path == "reset":
-            self.on_reset()
-            return _json({})
-        if path == "shutdown":
-            self.stop()
-            return _json({})
-        return None
+        table: dict[tuple[str, str], Callable[[], Response]] = {
+            ("GET", "health"): lambda: _json(self._health()),
+            ("GET", "faults"): self._faults,
+            ("DELETE", "faults"): lambda: self._do(self.gateway.faults.clear),
+            ("POST", "faults"): lambda: self._fault(body),
+            ("POST", "advance"): lambda: self._advance(body),
+            ("POST", "reset"): lambda: self._do(self.on_reset),
+            ("POST", "shutdown"): lambda: self._do(self.stop),
+        }
+        found = table.get((method, path))
+        return found() if found else None
+
+    def _do(self, action: Callable[[], None]) -> Response:
+        action()
+        return _json({})
+
+    def _faults(self) -> Response:
+        return _json({"faults": [_plain(fault) for fault in self.gateway.faults.active]})
 
     def _health(self) -> dict[str, Any]:
         world = self.gateway.world

@@ -44,7 +44,9 @@ class Fault:
             and fnmatch.fnmatchcase(account_id, self.account)
         )
 
-    def error(self, service: str, operation: str, resource: str, principal_arn: str) -> ServiceError:
+    def error(
+        self, service: str, operation: str, resource: str, principal_arn: str
+    ) -> ServiceError:
         """The error that a fault of this kind answers with."""
         if self.kind == "throttle":
             code, message, status = _THROTTLE.get(
@@ -52,7 +54,11 @@ class Fault:
             )
             return ServiceError(self.code or code, self.message or message, status)
         if self.kind == "access-denied":
-            code = "AccessDenied" if service in {"sts", "iam", "cloudwatch"} else "AccessDeniedException"
+            code = (
+                "AccessDenied"
+                if service in {"sts", "iam", "cloudwatch"}
+                else "AccessDeniedException"
+            )
             message = (
                 f"User: {principal_arn} is not authorized to perform: "
                 f"{action_prefix(service)}:{operation} on resource: {resource} because no "
@@ -83,7 +89,7 @@ def make(values: Mapping[str, Any]) -> Fault:
     known = {field: values[field] for field in Fault.__dataclass_fields__ if field in values}
     unknown = set(values) - set(known)
     if unknown:
-        raise ValueError(f"unknown member {sorted(unknown)[0]!r}")
+        raise ValueError(f"unknown member {min(unknown)!r}")
     fault = Fault(**known)
     if fault.kind not in KINDS:
         raise ValueError(f"kind is one of {', '.join(KINDS)}, not {fault.kind!r}")

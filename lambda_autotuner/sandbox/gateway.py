@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 _READING: Final = ("Get", "List", "Describe", "Filter", "Simulate", "Lookup", "Search")
 _ACCOUNT_DIGITS: Final = 12
 _STALE_KEPT: Final = 2000
+_UNSIGNED: Final = ServiceError(
+    "MissingAuthenticationTokenException", "Missing Authentication Token", 403
+)
 
 
 @dataclass(slots=True)
@@ -58,7 +61,7 @@ class Gateway:
                 account = self.world.account(self.world.settings.default_account)
                 request_id = account.ids.uuid()
                 target = identify(request, None)
-                raise ServiceError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+                return Exchange(failure(target, _UNSIGNED, request_id))
             principal, account_id = self._caller(request, scope)
             account = self.world.account(account_id)
             request_id = account.ids.uuid()
@@ -83,8 +86,10 @@ class Gateway:
         except Exception:
             # The door of the server: whatever a request brings about, the next one is answered.
             log.exception("%s %s failed", request.method, request.raw_path)
-            error = ServiceError("InternalFailure", "An internal error occurred.", 500, sender=False)
-            return Exchange(failure(target, error, request_id))
+            broken = ServiceError(
+                "InternalFailure", "An internal error occurred.", 500, sender=False
+            )
+            return Exchange(failure(target, broken, request_id))
 
     def _caller(self, request: Request, scope: Scope) -> tuple[Principal, str]:
         key = scope.access_key_id
@@ -105,7 +110,9 @@ class Gateway:
         expires_ms = getattr(credential, "expires_ms", None)
         if expires_ms is not None and expires_ms <= self.world.clock.now_ms():
             raise ServiceError(
-                "ExpiredTokenException", "The security token included in the request is expired", 403
+                "ExpiredTokenException",
+                "The security token included in the request is expired",
+                403,
             )
         verify(request, scope, credential.secret_access_key)
         return credential.principal, credential.account_id
@@ -161,8 +168,14 @@ class Gateway:
 
     def _stale(self, call: Call, target: Target, request: Request, fault: Fault) -> Response:
         # Eventual consistency: for some seconds a read may see what stood before.
-        key = (call.account_id, call.region_name, call.operation, request.raw_path,
-               request.raw_query, request.body.decode("utf-8", "replace"))
+        key = (
+            call.account_id,
+            call.region_name,
+            call.operation,
+            request.raw_path,
+            request.raw_query,
+            request.body.decode("utf-8", "replace"),
+        )
         now = time.monotonic()
         seen = self._seen.get(key)
         if seen is not None and now - seen[0] < fault.seconds:
@@ -175,7 +188,9 @@ class Gateway:
 
 
 def _administrator(account_id: str) -> Principal:
-    return Principal(arn=f"arn:aws:iam::{account_id}:user/admin", user_id="AIDASANDBOXADMINISTRA", name="admin")
+    return Principal(
+        arn=f"arn:aws:iam::{account_id}:user/admin", user_id="AIDASANDBOXADMINISTRA", name="admin"
+    )
 
 
 def _identity(name: str) -> Any:

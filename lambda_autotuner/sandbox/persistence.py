@@ -26,8 +26,15 @@ class _Loader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """The class, when it is one that a state may hold."""
         own = module.startswith(_MODULES[0])
-        plain = module.split(".")[0] in _MODULES[1:] and name[:1] != "_" or name == "_reconstruct"
-        if own or plain or name == "_array_reconstructor" or (module == "builtins" and name in _BUILTINS):
+        plain = (
+            module.split(".", maxsplit=1)[0] in _MODULES[1:] and name[:1] != "_"
+        ) or name == "_reconstruct"
+        if (
+            own
+            or plain
+            or name == "_array_reconstructor"
+            or (module == "builtins" and name in _BUILTINS)
+        ):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a state file")
 
@@ -61,7 +68,7 @@ class Store:
             return None
         try:
             world = _Loader(io.BytesIO(body)).load()
-        except Exception as error:  # noqa: BLE001 - a broken pickle may raise nearly anything
+        except Exception as error:
             raise AccountError(
                 f"{self.state_path} cannot be read: {error}.",
                 remedy="Run `lambda-autotuner sandbox reset` to start anew.",

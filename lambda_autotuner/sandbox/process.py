@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import http.client
 import json
 import os
@@ -27,7 +27,16 @@ START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
 DEFAULT_SEED: Final = 7
 # Whatever the person's own environment says about AWS does not reach the server.
-_KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT")
+_KEPT: Final = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "SYSTEMROOT",
+)
 
 
 @dataclass(slots=True)
@@ -89,7 +98,7 @@ def start_private(
     functions: int | None = None,
     seed: int = DEFAULT_SEED,
     curves: str | Path | None = None,
-    now: float | datetime.datetime | None = None,
+    now: float | dt.datetime | None = None,
     settle_seconds: float | None = None,
     pace: float = 0.0,
 ) -> SandboxProcess:
@@ -178,7 +187,9 @@ def stop(state_dir: Path) -> bool:
         if status(state_dir) is None and not _alive(running.pid):
             return True
         time.sleep(0.05)
-    raise AccountError(f"The sandbox (process {running.pid}) does not stop.", remedy="End it by hand.")
+    raise AccountError(
+        f"The sandbox (process {running.pid}) does not stop.", remedy="End it by hand."
+    )
 
 
 def reset(state_dir: Path) -> bool:
@@ -242,7 +253,7 @@ def _start(options: Options, *, detached: bool, log_path: Path | None) -> Sandbo
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "lambda_autotuner.sandbox.serving", options.to_json()]
-    log = open(log_path, "ab", opener=_private) if log_path else None  # noqa: PTH123, SIM115
+    log = open(log_path, "ab", opener=_private) if log_path else None  # noqa: SIM115
     try:
         child = subprocess.Popen(
             command,
@@ -262,12 +273,14 @@ def _start(options: Options, *, detached: bool, log_path: Path | None) -> Sandbo
     facts = json.loads(line) if line else {"error": "the server ended while starting"}
     if "error" in facts:
         child.wait(STOP_SECONDS)
-        raise AccountError(f"The sandbox did not start: {facts['error']}", remedy=facts.get("remedy"))
-    return SandboxProcess(facts["endpoint_url"], facts["pid"], child)
+        raise AccountError(
+            f"The sandbox did not start: {facts['error']}", remedy=facts.get("remedy")
+        )
+    return SandboxProcess(str(facts["endpoint_url"]), int(facts["pid"]), child)
 
 
-def _epoch_ms(now: float | datetime.datetime | None) -> int | None:
-    if isinstance(now, datetime.datetime):
+def _epoch_ms(now: float | dt.datetime | None) -> int | None:
+    if isinstance(now, dt.datetime):
         now = now.timestamp()
     return None if now is None else round(now * 1000)
 

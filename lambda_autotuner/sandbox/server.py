@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]
         self.server.open.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's protocol
         """Keep the caller's line of time for its next connection."""
         self.server.open.discard(self)
         if self.flow is not None:

@@ -68,15 +68,15 @@ def build_world(options: Options) -> World:
 class Process:
     """One run of the server."""
 
-    def __init__(
-        self, options: Options, on_listening: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, options: Options, on_listening: Callable[[str], None] | None = None) -> None:
         self.options = options
         self.on_listening = on_listening
         self.store = Store(Path(options.state_dir)) if options.state_dir else None
         self.world = self._load() or build_world(options)
         self.gateway = Gateway(self.world)
         self.stopping = asyncio.Event()
+        self._saved = 0.0
+        self._save_took = 0.0
         self.control = Control(self.gateway, self.stopping.set)
         self.control.on_reset = self._reset
         self.server = Server(self.gateway, self.control)
@@ -130,7 +130,7 @@ class Process:
         for connection in list(self.server.open):
             if connection.transport is not None:
                 connection.transport.close()
-        self._save()
+        self._save(now=True)
         if self.store is not None:
             self.store.forget_address()
 
@@ -160,10 +160,17 @@ class Process:
                 log.info("leaving after %s idle minutes", idle)
                 self.stopping.set()
 
-    def _save(self) -> None:
-        if self.store is not None and self.world.changed:
-            self.world.changed = False
-            self.store.save(self.world)
+    def _save(self, *, now: bool = False) -> None:
+        if self.store is None or not self.world.changed:
+            return
+        started = time.monotonic()
+        # A large account takes a while to write: at most a twentieth of the time goes into it.
+        if not now and started < self._saved + 20 * self._save_took:
+            return
+        self.world.changed = False
+        self.store.save(self.world)
+        self._saved = time.monotonic()
+        self._save_took = self._saved - started
 
 
 def serve(options: Options, on_listening: Callable[[str], None] | None = None) -> None:

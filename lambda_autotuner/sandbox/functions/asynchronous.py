@@ -75,7 +75,11 @@ def _store(call: Call, params: Params, before: dict[str, Any]) -> dict[str, Any]
     if not given:
         raise _invalid("You must specify at least one of error handling or destination setting.")
     _hold_destinations(call, record, params)
-    destinations = {"OnSuccess": {}, "OnFailure": {}, **(given.pop("DestinationConfig", None) or {})}
+    destinations = {
+        "OnSuccess": {},
+        "OnFailure": {},
+        **(given.pop("DestinationConfig", None) or {}),
+    }
     config = {
         "DestinationConfig": destinations,
         **before,

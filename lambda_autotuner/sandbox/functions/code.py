@@ -53,7 +53,9 @@ def load_code(call: Call, code: dict[str, Any], kind: str) -> Package:
     if kind == "Image":
         uri = code.get("ImageUri")
         if not uri:
-            raise _invalid("Please provide ImageUri when updating a function with packageType Image.")
+            raise _invalid(
+                "Please provide ImageUri when updating a function with packageType Image."
+            )
         digest = hashlib.sha256(uri.encode()).hexdigest()
         return Package(digest, 0, "Image", image_uri=uri)
     raw = code.get("ZipFile")
@@ -77,7 +79,9 @@ def _hold_zip(raw: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             unpacked = sum(item.file_size for item in archive.infolist())
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise _invalid("Could not unzip uploaded file. Please check your file, then try to upload again.") from error
+        raise _invalid(
+            "Could not unzip uploaded file. Please check your file, then try to upload again."
+        ) from error
     if unpacked > MAX_UNPACKED:
         raise _invalid(f"Unzipped size must be smaller than {MAX_UNPACKED} bytes")
 
@@ -124,5 +128,3 @@ def location(call: Call, target: Target) -> dict[str, Any]:
         return {"RepositoryType": "ECR", "ImageUri": uri, "ResolvedImageUri": digest}
     path = f"{call.account_id}/{call.region_name}/{target.record.name}/{target.version_number}"
     return {"RepositoryType": "S3", "Location": f"{call.base_url}/_sandbox/code/{path}"}
-
-

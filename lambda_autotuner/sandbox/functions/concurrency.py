@@ -22,7 +22,10 @@ def acquire(
         ServiceError: 429 with its Reason.
     """
     record = target.record
-    version, revision = target.version_number, str(configuration.memory_mb) + configuration.code_sha256
+    version, revision = (
+        target.version_number,
+        str(configuration.memory_mb) + configuration.code_sha256,
+    )
     record.environments = [
         each
         for each in record.environments
@@ -38,7 +41,9 @@ def acquire(
             return each, False, busy + 1
     ahead = _provisioned(record, target, call.now_ms)
     number = call.account.ids.next() % (1 << 62)
-    provisioned = sum(each.provisioned and each.version == version for each in record.environments) < ahead
+    provisioned = (
+        sum(each.provisioned and each.version == version for each in record.environments) < ahead
+    )
     environment = Environment(version, revision, number, start_ms, start_ms, provisioned)
     record.environments.append(environment)
     return environment, not provisioned, busy + 1
@@ -84,4 +89,6 @@ def reserved_total(region: RegionState) -> int:
 
 
 def _throttled(reason: str) -> ServiceError:
-    return ServiceError("TooManyRequestsException", "Rate Exceeded.", 429, fields={"Reason": reason})
+    return ServiceError(
+        "TooManyRequestsException", "Rate Exceeded.", 429, fields={"Reason": reason}
+    )

@@ -77,7 +77,9 @@ def _invalid(message: str) -> ServiceError:
 
 
 def _source(params: Params) -> str:
-    return str(params.get("EventSourceArn", "")).split(":")[2] if params.get("EventSourceArn") else ""
+    return (
+        str(params.get("EventSourceArn", "")).split(":")[2] if params.get("EventSourceArn") else ""
+    )
 
 
 def _defaults(kind: str) -> dict[str, Any]:
@@ -111,9 +113,7 @@ def create_mapping(call: Call, params: Params) -> Result:
             "constraint: Member must not be null."
         )
     if kind == "dynamodb" and position not in _POSITIONS:
-        raise _invalid(
-            f"Unsupported starting position for arn type: {params['EventSourceArn']}"
-        )
+        raise _invalid(f"Unsupported starting position for arn type: {params['EventSourceArn']}")
     if params.get("SelfManagedEventSource") and not params.get("SourceAccessConfigurations"):
         raise _invalid("Required 'sourceAccessConfigurations' parameter is missing.")
     try:
@@ -124,7 +124,8 @@ def create_mapping(call: Call, params: Params) -> Result:
         raise
     arn = function_arn(call.region_name, call.account_id, target.record.name, target.qualifier)
     _hold_new(call, params, arn)
-    values = {**_defaults(kind), **{name: params[name] for name in _PASSED if name in params}}
+    given: dict[str, Any] = {name: params[name] for name in _PASSED if name in params}
+    values: dict[str, Any] = {**_defaults(kind), **given}
     item = Mapping(
         uuid=call.uuid(),
         function_arn=arn,
@@ -166,7 +167,7 @@ def _shown(call: Call, item: Mapping) -> dict[str, Any]:
         "LastModified": item.modified_ms,
         "LastProcessingResult": "No records processed",
         "State": target if settled else busy,
-        "StateTransitionReason": "User action" if settled or not item.creating else "User action",
+        "StateTransitionReason": "User action",
     }
 
 
@@ -223,7 +224,9 @@ def list_mappings(call: Call, params: Params) -> Result:
     wanted = None
     if params.get("FunctionName"):
         target = resolve(call, params["FunctionName"], None)
-        wanted = function_arn(call.region_name, call.account_id, target.record.name, target.qualifier)
+        wanted = function_arn(
+            call.region_name, call.account_id, target.record.name, target.qualifier
+        )
     source = params.get("EventSourceArn")
     shown = [
         _shown(call, item)

@@ -22,7 +22,9 @@ def _subject(call: Call, reference: Reference) -> FunctionRecord:
     record = call.region.functions.get(reference.name)
     qualifier = reference.qualifier
     if record is None:
-        raise not_found(call, Reference(reference.name, None, reference.account_id, reference.region))
+        raise not_found(
+            call, Reference(reference.name, None, reference.account_id, reference.region)
+        )
     if qualifier is None or qualifier in record.aliases or qualifier in record.versions:
         return record
     if qualifier.isdigit() or "$" in qualifier:
@@ -61,7 +63,9 @@ def _condition(params: Params) -> dict[str, Any]:
     if params.get("SourceArn"):
         found["ArnLike"] = {"AWS:SourceArn": params["SourceArn"]}
     if params.get("InvokedViaFunctionUrl") is not None:
-        found["Bool"] = {"lambda:InvokedViaFunctionUrl": str(params["InvokedViaFunctionUrl"]).lower()}
+        found["Bool"] = {
+            "lambda:InvokedViaFunctionUrl": str(params["InvokedViaFunctionUrl"]).lower()
+        }
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import Any
 
 from lambda_autotuner.sandbox.functions.records import (
@@ -20,7 +20,7 @@ _CREATING_REASON = "The function is being created."
 
 def lambda_time(ms: int) -> str:
     """Lambda's LastModified: `2026-11-22T10:00:00.000+0000`."""
-    moment = datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
+    moment = dt.datetime.fromtimestamp(ms / 1000, dt.UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}+0000"
 
 

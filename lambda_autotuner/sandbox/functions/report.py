@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from dataclasses import dataclass
 from typing import Final
@@ -31,7 +31,7 @@ class Facts:
 
 
 def report_line(facts: Facts) -> str:
-    """`REPORT RequestId: ...\\tDuration: 12.34 ms\\tBilled Duration: 13 ms\\t...`."""
+    r"""`REPORT RequestId: ...\tDuration: 12.34 ms\tBilled Duration: 13 ms\t...`."""
     parts = [
         f"REPORT RequestId: {facts.request_id}",
         f"Duration: {facts.duration_ms:.2f} ms",
@@ -55,7 +55,7 @@ def report_line(facts: Facts) -> str:
 
 def utc(ms: float) -> str:
     """`2026-11-22T10:00:00.000Z`."""
-    moment = datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
+    moment = dt.datetime.fromtimestamp(ms / 1000, dt.UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
@@ -68,7 +68,9 @@ def lines(facts: Facts, archetype: str) -> list[str]:
     found += application_lines(facts, about)
     if facts.outcome is Outcome.TIMEOUT:
         end = utc(facts.timestamp_ms + facts.duration_ms)
-        found.append(f"{end} {facts.request_id} Task timed out after {facts.timeout_s:.2f} seconds\n\n")
+        found.append(
+            f"{end} {facts.request_id} Task timed out after {facts.timeout_s:.2f} seconds\n\n"
+        )
     found.append(f"END RequestId: {facts.request_id}\n")
     found.append(report_line(facts))
     if facts.outcome is Outcome.OUT_OF_MEMORY:
@@ -121,6 +123,8 @@ def error_payload(facts: Facts, archetype: str) -> bytes:
             "errorMessage": message,
             "errorType": kind,
             "requestId": rid,
-            "stackTrace": [f'  File "/var/task/app.py", line 41, in handler\n    raise {kind}({message!r})\n'],
+            "stackTrace": [
+                f'  File "/var/task/app.py", line 41, in handler\n    raise {kind}({message!r})\n'
+            ],
         }
     return json.dumps(body).encode()

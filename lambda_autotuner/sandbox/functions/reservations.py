@@ -151,7 +151,9 @@ def _hold_single(record: FunctionRecord, qualifier: str) -> None:
 def _hold_pool(call: Call, record: FunctionRecord, qualifier: str, wanted: int) -> None:
     pool = call.region.concurrency_limit - reserved_total(call.region)
     if record.reserved_concurrency is not None:
-        others = sum(each.requested for name, each in record.provisioned.items() if name != qualifier)
+        others = sum(
+            each.requested for name, each in record.provisioned.items() if name != qualifier
+        )
         if others + wanted > record.reserved_concurrency:
             raise _invalid(
                 "Requested Provisioned Concurrency should not be greater than the "

@@ -136,6 +136,15 @@ def apply_settings(call: Call, configuration: Configuration, params: Params) -> 
     changes: dict[str, Any] = {
         name: params[member] for member, name in _PLAIN.items() if params.get(member) is not None
     }
+    changes.update(_compute(params))
+    changes.update(_attachments(call, params))
+    changes.update(_logging(params.get("LoggingConfig")))
+    result = dataclasses.replace(configuration, **changes)
+    return _with_snap_start(result, params.get("SnapStart"))
+
+
+def _compute(params: Params) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
     if architectures := params.get("Architectures"):
         changes["architecture"] = architectures[0]
     if storage := params.get("EphemeralStorage"):
@@ -148,6 +157,13 @@ def apply_settings(call: Call, configuration: Configuration, params: Params) -> 
             changes.update(runtime=None, handler=None)
     if (environment := params.get("Environment")) is not None:
         changes["environment"] = _environment(environment.get("Variables") or {})
+    if image := params.get("ImageConfig"):
+        changes["image_config"] = image
+    return changes
+
+
+def _attachments(call: Call, params: Params) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
     if (layers := params.get("Layers")) is not None:
         changes["layers"] = _layers(call, layers)
     if (dead_letter := params.get("DeadLetterConfig")) is not None:
@@ -158,11 +174,7 @@ def apply_settings(call: Call, configuration: Configuration, params: Params) -> 
         changes["vpc"] = _vpc(vpc)
     if (systems := params.get("FileSystemConfigs")) is not None:
         changes["file_systems"] = tuple(systems)
-    if image := params.get("ImageConfig"):
-        changes["image_config"] = image
-    changes.update(_logging(params.get("LoggingConfig")))
-    result = dataclasses.replace(configuration, **changes)
-    return _with_snap_start(result, params.get("SnapStart"))
+    return changes
 
 
 def _with_snap_start(configuration: Configuration, wanted: dict[str, Any] | None) -> Configuration:
@@ -171,9 +183,7 @@ def _with_snap_start(configuration: Configuration, wanted: dict[str, Any] | None
     apply_on = wanted.get("ApplyOn", "None")
     runtime = configuration.runtime or ""
     if apply_on == "PublishedVersions" and not _SNAP_START.fullmatch(runtime):
-        raise _invalid(
-            f"{runtime} is not supported for SnapStart enabled functions."
-        )
+        raise _invalid(f"{runtime} is not supported for SnapStart enabled functions.")
     return dataclasses.replace(configuration, snap_start=apply_on)
 
 

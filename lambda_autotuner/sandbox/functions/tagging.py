@@ -35,7 +35,9 @@ def _tags(call: Call, arn: str) -> dict[str, str]:
         item = mappings(call).items.get(match[4])
         if item is not None:
             return item.tags
-        raise ServiceError("ResourceNotFoundException", f"Event source mapping not found: {arn}", 404)
+        raise ServiceError(
+            "ResourceNotFoundException", f"Event source mapping not found: {arn}", 404
+        )
     words = {"capacity-provider": "Capacity provider", "code-signing-config": "Code signing config"}
     name = words.get(kind, "Resource")
     raise ServiceError("ResourceNotFoundException", f"{name} not found: {arn}", 404)

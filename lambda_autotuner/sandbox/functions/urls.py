@@ -47,7 +47,9 @@ def create_url(call: Call, params: Params) -> Result:
     name = call.token(32)
     url: dict[str, Any] = {
         "FunctionUrl": f"https://{name}.lambda-url.{call.region_name}.on.aws/",
-        "FunctionArn": function_arn(call.region_name, call.account_id, record.name, qualifier or None),
+        "FunctionArn": function_arn(
+            call.region_name, call.account_id, record.name, qualifier or None
+        ),
         "AuthType": params["AuthType"],
         "CreationTime": now,
         "LastModifiedTime": now,

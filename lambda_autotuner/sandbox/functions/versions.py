@@ -89,8 +89,15 @@ def list_versions(call: Call, params: Params) -> Result:
         rendering.with_logging(item, record, version.configuration)
         shown.append(item)
     for item in shown:
-        for name in ("State", "LastUpdateStatus", "StateReason", "StateReasonCode",
-                     "LastUpdateStatusReason", "LastUpdateStatusReasonCode", "RuntimeVersionConfig"):
+        for name in (
+            "State",
+            "LastUpdateStatus",
+            "StateReason",
+            "StateReasonCode",
+            "LastUpdateStatusReason",
+            "LastUpdateStatusReasonCode",
+            "RuntimeVersionConfig",
+        ):
             item.pop(name, None)
     return page("Versions", shown, params, maximum=50)
 

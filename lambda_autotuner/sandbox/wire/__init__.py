@@ -1,0 +1,1 @@
+"""The wire: botocore's models read requests, check them and write answers."""

@@ -41,7 +41,9 @@ def check(service: str, operation: OperationModel, params: Params) -> None:
     shape = operation.input_shape
     if shape is None:
         return
-    skip = {member for owner, name, member in _BY_HAND if (owner, name) == (service, operation.name)}
+    skip = {
+        member for owner, name, member in _BY_HAND if (owner, name) == (service, operation.name)
+    }
     found = list(_structure(shape, params, "", skip))
     if not found:
         return
@@ -149,33 +151,39 @@ def _compile(shape: Any) -> Iterator[Rule]:
     if kind in {"string", "blob", "list", "map"}:
         if high is not None:
             yield (
-                lambda value: len(value) <= high
-            ), f"Member must have length less than or equal to {high}"
-        if low is not None:
-            yield (
-                lambda value: len(value) >= low
-            ), f"Member must have length greater than or equal to {low}"
-    elif kind in {"integer", "long", "float", "double"}:
-        if high is not None:
-            yield (lambda value: value <= high), (
-                f"Member must have value less than or equal to {_bound(kind, high)}"
+                (lambda value: len(value) <= high),
+                f"Member must have length less than or equal to {high}",
             )
         if low is not None:
-            yield (lambda value: value >= low), (
-                f"Member must have value greater than or equal to {_bound(kind, low)}"
+            yield (
+                (lambda value: len(value) >= low),
+                f"Member must have length greater than or equal to {low}",
+            )
+    elif kind in {"integer", "long", "float", "double"}:
+        if high is not None:
+            yield (
+                (lambda value: value <= high),
+                (f"Member must have value less than or equal to {_bound(kind, high)}"),
+            )
+        if low is not None:
+            yield (
+                (lambda value: value >= low),
+                (f"Member must have value greater than or equal to {_bound(kind, low)}"),
             )
     pattern = metadata.get("pattern")
     compiled = _pattern(pattern) if pattern else None
     if compiled is not None:
         yield (
-            lambda value: compiled.fullmatch(value) is not None
-        ), f"Member must satisfy regular expression pattern: {pattern}"
+            (lambda value: compiled.fullmatch(value) is not None),
+            f"Member must satisfy regular expression pattern: {pattern}",
+        )
     choices = metadata.get("enum")
     if choices:
         allowed = frozenset(choices)
         yield (
-            lambda value: value in allowed
-        ), f"Member must satisfy enum value set: [{', '.join(choices)}]"
+            (lambda value: value in allowed),
+            f"Member must satisfy enum value set: [{', '.join(choices)}]",
+        )
 
 
 def _bound(kind: str, value: float) -> str:

@@ -58,7 +58,7 @@ def _decode_cbor(body: bytes) -> Any:
         return {}
     try:
         value = cbor2.load(io.BytesIO(body))
-    except Exception as error:  # noqa: BLE001 - whatever a decoder says about hostile bytes
+    except Exception as error:
         raise ServiceError(
             "SerializationException", "Could not parse request body into cbor", 400
         ) from error
@@ -68,9 +68,24 @@ def _decode_cbor(body: bytes) -> Any:
 def _rest(request: Request, operation: OperationModel, labels: Mapping[str, str]) -> Params:
     shape: Any = operation.input_shape
     payload = shape.serialization.get("payload")
+    params, in_body = _bound(request, shape, labels)
+    if payload:
+        member = shape.members[payload]
+        if member.type_name == "blob":
+            params[payload] = request.body
+        elif request.body.strip():
+            params[payload] = reader(member)(_decode_json(request.body))
+    elif in_body:
+        params = {**reader(shape)(_decode_json(request.body)), **params}
+    return params
+
+
+def _bound(request: Request, shape: Any, labels: Mapping[str, str]) -> tuple[Params, bool]:
+    """What path, query and headers say, and whether anything is left for the body."""
     params: Params = {}
     query = request.query if request.raw_query else {}
-    body_shape = False
+    payload = shape.serialization.get("payload")
+    in_body = False
     for name, member in shape.members.items():
         location = member.serialization.get("location")
         wire_name = member.serialization.get("name", name)
@@ -83,18 +98,8 @@ def _rest(request: Request, operation: OperationModel, labels: Mapping[str, str]
             if text is not None:
                 params[name] = from_text(member, text)
         elif location is None and name != payload:
-            body_shape = True
-    if payload:
-        member = shape.members[payload]
-        if member.type_name == "blob":
-            params[payload] = request.body
-        elif request.body.strip():
-            params[payload] = reader(member)(_decode_json(request.body))
-    elif body_shape:
-        body = _decode_json(request.body)
-        in_body = reader(shape)(body)
-        params = {**in_body, **params}
-    return params
+            in_body = True
+    return params, in_body
 
 
 def _take_query(params: Params, name: str, member: Any, values: list[str] | None) -> None:
@@ -115,10 +120,8 @@ def _form(request: Request, shape: Shape) -> Params:
         text = request.body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ServiceError("MalformedInput", "The body is not UTF-8", 400) from error
-    for name, value in parse_qsl(request.raw_query, keep_blank_values=True):
-        fields[name] = value
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        fields[name] = value
+    for part in (request.raw_query, text):
+        fields.update(parse_qsl(part, keep_blank_values=True))
     result = _form_value(fields, shape, "")
     return result if isinstance(result, dict) else {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import calendar
-import datetime
+import datetime as dt
 import math
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
@@ -154,7 +154,7 @@ def _binary_blob(value: Any) -> bytes:
 def timestamp_ms(value: Any) -> int:
     """Epoch milliseconds from epoch seconds, ISO 8601, RFC 822 or a datetime."""
     try:
-        if isinstance(value, datetime.datetime):
+        if isinstance(value, dt.datetime):
             return round(value.timestamp() * 1000)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             if not math.isfinite(value):
@@ -171,7 +171,7 @@ def timestamp_ms(value: Any) -> int:
 
 def _text_timestamp_ms(text: str) -> int:
     if text[:4].isdigit() and "-" in text:
-        moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+        moment = dt.datetime.fromisoformat(text)
         if moment.tzinfo is None:
             return calendar.timegm(moment.timetuple()) * 1000 + moment.microsecond // 1000
         return round(moment.timestamp() * 1000)

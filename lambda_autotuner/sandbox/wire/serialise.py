@@ -143,7 +143,9 @@ def _typed_failure(
 ) -> Response:
     if protocol == "cbor" and service is not None:
         namespace = f"com.amazonaws.{service.name.replace('-', '')}"
-        return Response(status, cbor2.dumps({"__type": f"{namespace}#{name}", **body}), _cbor_headers())
+        return Response(
+            status, cbor2.dumps({"__type": f"{namespace}#{name}", **body}), _cbor_headers()
+        )
     if protocol == "json":
         version = service.model.metadata.get("jsonVersion", "1.1") if service else "1.1"
         headers = {"content-type": f"application/x-amz-json-{version}", "x-amzn-errortype": name}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -39,17 +39,17 @@ def _compile(shape: Any, *, binary: bool) -> Writer:
     if kind == "map":
         entry = _late(shape.value, binary=binary)
         return lambda value: {str(key): entry(item) for key, item in value.items()}
-    if kind == "blob":
-        return _same if binary else _base64
     if kind == "timestamp":
         return _timestamp(shape, binary=binary)
-    if kind in {"integer", "long"}:
-        return int
-    if kind in {"float", "double"}:
-        return float if binary else _double
-    if kind == "boolean":
-        return bool
-    return str
+    simple: dict[str, Writer] = {
+        "blob": _same if binary else _base64,
+        "integer": int,
+        "long": int,
+        "float": float if binary else _double,
+        "double": float if binary else _double,
+        "boolean": bool,
+    }
+    return simple.get(kind, str)
 
 
 def _late(shape: Shape, *, binary: bool) -> Writer:
@@ -103,14 +103,14 @@ def _double(value: Any) -> Any:
 
 def epoch_ms(value: Any) -> float:
     """Epoch milliseconds of a number of milliseconds or of a datetime."""
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         return value.timestamp() * 1000
     return float(value)
 
 
 def iso8601(value: Any) -> str:
     """`2026-11-22T10:00:00Z`, with milliseconds only where there are some."""
-    moment = datetime.datetime.fromtimestamp(epoch_ms(value) / 1000, datetime.UTC)
+    moment = dt.datetime.fromtimestamp(epoch_ms(value) / 1000, dt.UTC)
     text = moment.strftime("%Y-%m-%dT%H:%M:%S")
     millis = moment.microsecond // 1000
     return f"{text}.{millis:03d}Z" if millis else f"{text}Z"
@@ -134,7 +134,7 @@ def to_header(shape: Shape, value: Any) -> str:
     """A scalar as a header's text."""
     kind = shape.type_name
     if kind == "timestamp":
-        moment = datetime.datetime.fromtimestamp(epoch_ms(value) / 1000, datetime.UTC)
+        moment = dt.datetime.fromtimestamp(epoch_ms(value) / 1000, dt.UTC)
         return format_datetime(moment, usegmt=True)
     if kind == "boolean":
         return "true" if value else "false"

@@ -1,0 +1,1 @@
+"""What is underneath the account: laws, traffic, archetypes, and telemetry made on read."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,10 +50,9 @@ class Columns:
         """The rows with these indices, in their order."""
         return self._map(lambda array: array[rows])
 
-    def _map(self, change: object) -> Columns:
+    def _map(self, change: Callable[[Any], Any]) -> Columns:
         names = [field.name for field in fields(self)][:_ARRAYS]
-        arrays = [change(getattr(self, name)) for name in names]  # type: ignore[operator]
-        return Columns(*arrays, versions=self.versions, qualifiers=self.qualifiers)
+        return replace(self, **{name: change(getattr(self, name)) for name in names})
 
     def expand(self) -> Columns:
         """Every single invocation: weight 1 everywhere, spread over the minute, by time."""
@@ -65,16 +65,9 @@ class Columns:
         step = MINUTE_MS // np.maximum(self.weight, 1)[rows]
         time_ms = many.timestamp_ms + copy * step
         keys = np.where(copy == 0, many.key, mixed(many.key + copy.astype(np.uint64)))
+        single = np.ones(len(rows), dtype=np.int64)
         order = np.argsort(time_ms, kind="stable")
-        return Columns(
-            time_ms[order],
-            np.ones(len(rows), dtype=np.int64),
-            *(getattr(many, field.name)[order] for field in fields(self)[2:11]),
-            keys[order],
-            many.environment[order],
-            versions=self.versions,
-            qualifiers=self.qualifiers,
-        )
+        return replace(many, timestamp_ms=time_ms, weight=single, key=keys).take(order)
 
 
 def request_id(key: int) -> str:
@@ -106,7 +99,7 @@ def joined(parts: list[Columns]) -> Columns:
         return parts[0]
     versions = tuple(dict.fromkeys(name for part in parts for name in part.versions))
     qualifiers = tuple(dict.fromkeys(name for part in parts for name in part.qualifiers))
-    arrays: dict[str, list[NDArray[np.generic]]] = {}
+    arrays: dict[str, list[Any]] = {}
     for part in parts:
         to_version = np.array([versions.index(name) for name in part.versions] or [0])
         to_qualifier = np.array([qualifiers.index(name) for name in part.qualifiers] or [0])
@@ -119,4 +112,4 @@ def joined(parts: list[Columns]) -> Columns:
             arrays.setdefault(field.name, []).append(values)
     order = np.argsort(np.concatenate(arrays["timestamp_ms"]), kind="stable")
     whole = {name: np.concatenate(values)[order] for name, values in arrays.items()}
-    return Columns(**whole, versions=versions, qualifiers=qualifiers)  # type: ignore[arg-type]
+    return Columns(**whole, versions=versions, qualifiers=qualifiers)

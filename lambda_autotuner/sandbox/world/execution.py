@@ -79,11 +79,12 @@ def execute(
     duration = np.round(np.where(late, limit_ms, duration), 2)
     duration = np.maximum(duration, 0.01)
 
-    init = np.where(cold, behaviour.inits_ms(memory_mb, architecture, keys), np.nan)
-    init = np.round(init, 2)
+    init = np.full(len(keys), np.nan)
     billed = np.ceil(duration)
-    if not provisioned:
-        billed = np.where(cold, np.ceil(duration + np.nan_to_num(init)), billed)
+    if cold.any():
+        init[cold] = np.round(behaviour.inits_ms(memory_mb, architecture, keys[cold]), 2)
+        if not provisioned:
+            billed[cold] = np.ceil(duration[cold] + init[cold])
     peak = np.where(killed, memory_mb, np.ceil(np.maximum(used, _RUNTIME_MB)))
     return Executions(duration, billed, init, np.minimum(peak, memory_mb).astype(np.int64), outcome)
 

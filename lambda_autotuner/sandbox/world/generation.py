@@ -44,9 +44,7 @@ class Arrivals:
 
     def where(self, mask: NDArray[np.bool_]) -> Arrivals:
         """Some of the rows."""
-        return Arrivals(
-            self.time_ms[mask], self.weight[mask], self.key[mask], self.hour_rate[mask]
-        )
+        return Arrivals(self.time_ms[mask], self.weight[mask], self.key[mask], self.hour_rate[mask])
 
     def payload_scale(self, spread: float) -> Floats:
         """Size of each payload relative to an ordinary one."""
@@ -127,8 +125,8 @@ def _weights(number: Integers, hour_keys: Unsigned) -> Integers:
     """How many invocations each of an hour's 480 rows stands for."""
     minutes = np.arange(60, dtype=np.uint64)
     share = 0.85 + 0.3 * uniforms(mixed(hour_keys[:, None] + minutes[None, :]), _MINUTE)
-    edges = np.cumsum(share, axis=1)
-    edges = np.rint(edges / edges[:, -1:] * number[:, None]).astype(np.int64)
+    reached = np.cumsum(share, axis=1)
+    edges = np.rint(reached / reached[:, -1:] * number[:, None]).astype(np.int64)
     per_minute = np.diff(edges, axis=1, prepend=0)
     slot = np.arange(PER_MINUTE, dtype=np.int64)
     whole = per_minute // PER_MINUTE
@@ -137,10 +135,11 @@ def _weights(number: Integers, hour_keys: Unsigned) -> Integers:
     return weights.reshape(len(number), FULL)
 
 
-def _offsets(keys: Unsigned, index: Integers, weight: Integers, busy: NDArray[np.bool_]) -> Integers:
+def _offsets(
+    keys: Unsigned, index: Integers, weight: Integers, busy: NDArray[np.bool_]
+) -> Integers:
     draw = uniforms(keys, _TIME)
     alone = np.floor(draw * HOUR_MS)
     # The copies of a weighted row spread evenly over its minute (see Columns.expand).
     shared = (index // PER_MINUTE) * MINUTE_MS + np.floor(draw * MINUTE_MS / np.maximum(weight, 1))
-    result: Integers = np.where(busy, shared, alone).astype(np.int64)
-    return result
+    return np.where(busy, shared, alone).astype(np.int64)

@@ -71,7 +71,9 @@ class Law:
 
     io_ms: float  # waiting, whatever the size
     cpu_ms: float  # work of one thread on one whole virtual CPU
-    network_ms: float = 0.0  # transfer at one whole virtual CPU; bandwidth grows with the root of memory
+    network_ms: float = (
+        0.0  # transfer at one whole virtual CPU; bandwidth grows with the root of memory
+    )
     parallel: float = 0.0  # share of the work that several threads can share (Amdahl)
     threads: int = 1
     noise: float = 0.06  # sigma of the log of a duration
@@ -146,6 +148,7 @@ class Law:
 
     def memory_used_mb(self, memory_mb: int, keys: Unsigned, payload_scale: Floats) -> Floats:
         """Peak use; a leak adds what a random age of the environment has gathered."""
+        del memory_mb  # garbage collectors that fill what there is are not modelled
         used = self.working_set_mb + self.payload_memory_mb * payload_scale
         spread = 1.0 + self.working_set_noise * normals(keys, _MEMORY)
         result: Floats = used * np.maximum(spread, 0.7)

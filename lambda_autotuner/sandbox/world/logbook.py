@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -91,7 +91,7 @@ def _stream(time_ms: int, version: str, environment: int) -> str:
     # Small numbers are a generated hour's environments, large ones those of real invocations.
     real = environment >= 1 << 20
     hour = 0 if real else time_ms // (6 * HOUR_MS)
-    day = datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).strftime("%Y/%m/%d")
+    day = dt.datetime.fromtimestamp(time_ms / 1000, dt.UTC).strftime("%Y/%m/%d")
     key = key_of(version, environment, hour)
     return f"{day}/[{version}]{key:016x}{mix(key):016x}"
 

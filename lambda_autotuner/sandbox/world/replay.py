@@ -162,15 +162,15 @@ def read_curves(path: Path) -> Curves:
 def _row(path: Path, line: int, row: dict[str, str]) -> tuple[tuple[str, str], int, float]:
     try:
         memory_mb, duration_ms = int(row["memory_mb"]), float(row["duration_ms"])
-        architecture = row["architecture"]
-        sound = memory_mb > 0 and duration_ms >= 0 and math.isfinite(duration_ms)
-        if not sound or architecture not in _ARCHITECTURES or not row["curve"]:
-            raise ValueError("out of range")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError):
+        memory_mb, duration_ms = 0, math.nan
+    architecture = row["architecture"]
+    sound = memory_mb > 0 and duration_ms >= 0 and math.isfinite(duration_ms)
+    if not sound or architecture not in _ARCHITECTURES or not row["curve"]:
         raise UsageError(
-            f"Line {line} of {path} is no measurement: {dict(row)} ({error}).",
+            f"Line {line} of {path} is no measurement: {dict(row)}.",
             remedy="A size in MB, a finite duration in ms, and x86_64 or arm64.",
-        ) from error
+        )
     return (row["curve"], architecture), memory_mb, duration_ms
 
 

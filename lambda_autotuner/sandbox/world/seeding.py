@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     from lambda_autotuner.sandbox.world.replay import Curves
 
 DAY_MS: Final = 86_400_000
-_TEAMS: Final = ("orders", "media", "search", "billing", "mobile", "crm", "data", "iot", "risk", "web")
+_TEAMS: Final = (
+    "orders",
+    "media",
+    "search",
+    "billing",
+    "mobile",
+    "crm",
+    "data",
+    "iot",
+    "risk",
+    "web",
+)
 _STAGES: Final = ("prod", "staging", "dev", "qa")
 
 
@@ -76,7 +87,9 @@ def variant(seed: int, index: int) -> Archetype:
         phase=draw(7),
     )
     traffic = dataclasses.replace(
-        archetype.traffic, per_month=archetype.traffic.per_month * scale, peak_hour=int(draw(8) * 24)
+        archetype.traffic,
+        per_month=archetype.traffic.per_month * scale,
+        peak_hour=int(draw(8) * 24),
     )
     return dataclasses.replace(
         archetype,
@@ -253,5 +266,3 @@ def _version_times(record: FunctionRecord, count: int) -> list[int]:
 
 def _uuid(key: int, stream: int) -> str:
     return uuid_text(mix(key ^ stream), mix(key ^ (stream << 20)))
-
-

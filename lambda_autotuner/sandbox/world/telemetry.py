@@ -136,7 +136,7 @@ def _generate(record: FunctionRecord, aged_ms: int, first: int, last: int) -> Co
         return empty()
     starts = np.array([segment.start_ms for segment in course]) + aged_ms
     which = np.searchsorted(starts, asked.time_ms, side="right") - 1
-    parts = []
+    parts: list[Columns] = []
     for index in np.unique(which[which >= 0]):
         inside = asked.where(which == index)
         parts += _of_segment(record, course[int(index)], inside, aged_ms)

@@ -5,6 +5,7 @@ Hours are counted on the traffic's own line of time (epoch hours of api time + w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -20,6 +21,8 @@ Shape = Literal["flat", "diurnal", "office", "bursts", "nightly", "quiet", "week
 
 HOURS_PER_MONTH: Final = 730.0
 _BURST, _QUIET = 211, 212
+_BURST_SHARE, _QUIET_SHARE = 0.05, 0.1  # of hours
+_HALF_WORKDAY = 5  # hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +53,18 @@ class Traffic:
         day = (hours // 24 + 3) % 7  # 0 is Monday: 1 January 1970 was a Thursday
         weekend = day >= 5  # noqa: PLR2004 - Saturday and Sunday
         wave = 1.0 + 0.65 * np.cos((of_day - self.peak_hour) * np.pi / 12)
-        if self.shape == "flat":
-            return np.ones(len(hours))
-        if self.shape == "diurnal":
-            return np.asarray(wave * np.where(weekend, 0.75, 1.1))
-        if self.shape == "office":
-            at_work = (np.abs(of_day - self.peak_hour) <= 5) & ~weekend  # noqa: PLR2004 - hours
-            return np.where(at_work, 24 * 7 / (11 * 5) * 0.96, 0.06)
-        if self.shape == "nightly":
-            return np.where(of_day == self.peak_hour % 24, 23.5, 0.5 / 23)
-        if self.shape == "weekly":
-            return np.where((day == 0) & (of_day == self.peak_hour % 24), 160.0, 0.05)
         keys = hours.astype(np.uint64) ^ np.uint64(key)
-        if self.shape == "bursts":
-            burst = uniforms(keys, _BURST) < 0.05  # noqa: PLR2004 - one hour in twenty
-            return np.where(burst, 13.0, 0.37)
-        return np.where(uniforms(keys, _QUIET) < 0.1, 10.0, 0.0)  # noqa: PLR2004 - quiet
+        profiles: dict[str, Callable[[], Floats]] = {
+            "flat": lambda: np.ones(len(hours)),
+            "diurnal": lambda: np.asarray(wave * np.where(weekend, 0.75, 1.1)),
+            "office": lambda: self._office(of_day, weekend),
+            "nightly": lambda: np.where(of_day == self.peak_hour % 24, 23.5, 0.5 / 23),
+            "weekly": lambda: np.where((day == 0) & (of_day == self.peak_hour % 24), 160.0, 0.05),
+            "bursts": lambda: np.where(uniforms(keys, _BURST) < _BURST_SHARE, 13.0, 0.37),
+            "quiet": lambda: np.where(uniforms(keys, _QUIET) < _QUIET_SHARE, 10.0, 0.0),
+        }
+        return profiles[self.shape]()
+
+    def _office(self, of_day: Floats, weekend: NDArray[np.bool_]) -> Floats:
+        at_work = (np.abs(of_day - self.peak_hour) <= _HALF_WORKDAY) & ~weekend
+        return np.where(at_work, 24 * 7 / (11 * 5) * 0.96, 0.06)

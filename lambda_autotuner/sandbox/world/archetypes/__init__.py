@@ -2,8 +2,9 @@
 
 from lambda_autotuner.sandbox.world.archetypes.base import Archetype, Change
 from lambda_autotuner.sandbox.world.archetypes.batch import BATCH
+from lambda_autotuner.sandbox.world.archetypes.events import EVENTS
 from lambda_autotuner.sandbox.world.archetypes.interactive import INTERACTIVE
 
-ARCHETYPES: tuple[Archetype, ...] = INTERACTIVE + BATCH
+ARCHETYPES: tuple[Archetype, ...] = INTERACTIVE + EVENTS + BATCH
 
 __all__ = ["ARCHETYPES", "Archetype", "Change"]
