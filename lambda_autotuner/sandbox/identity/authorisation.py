@@ -125,10 +125,9 @@ def demand(
 
 
 def _identity(call: Call) -> tuple[Identity | None, str]:
-    state = directory.state_of(call.account)
     if call.principal.kind == "role-session":
         return directory.find_role(call.account, call.principal.name), "role"
-    return state.users.get(call.principal.name), "user"
+    return directory.find_user(call.account, call.principal.name), "user"
 
 
 def denied(call: Call, action: str, resource: str, layer: str, decision: Decision) -> ServiceError:

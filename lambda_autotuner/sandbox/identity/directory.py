@@ -54,6 +54,23 @@ def find_role(account: AccountState, name: str) -> Identity | None:
     return None
 
 
+ADMINISTRATOR: Final = "admin"
+
+
+def find_user(account: AccountState, name: str) -> Identity | None:
+    """A user; `admin` is there from the start, because unknown keys are his."""
+    state = state_of(account)
+    if name == ADMINISTRATOR and name not in state.users:
+        state.users[name] = Identity(
+            name,
+            "/",
+            "AIDASANDBOXADMINISTRA",
+            account.world.born_ms,
+            attached=["arn:aws:iam::aws:policy/AdministratorAccess"],
+        )
+    return state.users.get(name)
+
+
 def all_roles(account: AccountState) -> list[Identity]:
     """Every role, by path and name."""
     names = {_role_name(record.latest.role) for record in _functions(account)}

@@ -38,6 +38,7 @@ class Policy:
     source_id: str
     source_type: str
     statements: tuple[Mapping[str, Any], ...]
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def read(text: str, source_id: str, source_type: str, *, trust: bool = False) ->
         raise PolicyError("Syntax errors in policy.")
     for statement in statements:
         _check(statement, trust=trust)
-    return Policy(source_id, source_type, tuple(statements))
+    return Policy(source_id, source_type, tuple(statements), text)
 
 
 def _check(statement: Any, *, trust: bool) -> None:
@@ -112,9 +113,7 @@ def _check(statement: Any, *, trust: bool) -> None:
     for action in listed(statement.get("Action", statement.get("NotAction"))):
         if action != "*" and ":" not in action:
             raise PolicyError(
-                f"Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-                if not trust
-                else f"Invalid action: {action}"
+                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
             )
     condition = statement.get("Condition") or {}
     if not isinstance(condition, dict):
