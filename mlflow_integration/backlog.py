@@ -151,6 +151,19 @@ class Backlog:
         """Return the back end's id of a run that was begun through this spool."""
         return self._runs.get(run)
 
+    def note_intent(self, operation: Operation) -> bool:
+        """Note that a run is about to be made; return whether that was noted before.
+
+        The back end names runs itself, so an attempt that was cut off must be looked for.
+        """
+        name = f"i:{operation.id}"
+        segment = self._segments.get(operation.place.segment)
+        if segment is None or name in segment.acked:
+            return True
+        _append(ack_path(segment.path), f"{name} intent\n".encode())
+        segment.acked[name] = "intent"
+        return False
+
     def acknowledge(self, item: TraceItem | Operation, kind: str, note: str = "delivered") -> None:
         """Note that an item is done; `note` is `delivered`, `rejected` or `dropped`, and more."""
         if isinstance(item, TraceItem):
@@ -163,13 +176,7 @@ class Backlog:
                 self._runs[item.run] = note.rsplit(" ", 1)[1]
         line = f"{item.name} {kind} {note}\n".encode()
         for path in segments:
-            fd = os.open(
-                ack_path(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-            )
-            try:
-                os.write(fd, line)
-            finally:
-                os.close(fd)
+            _append(ack_path(path), line)
             if path in self._segments:
                 self._segments[path].acked[item.name] = f"{kind} {note}"
 
@@ -187,12 +194,7 @@ class Backlog:
             )
         ]
         lines += [encode(self.load(place)) for place in places]
-        path = self.spool / REJECTED_FILE
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(fd, b"".join(lines))
-        finally:
-            os.close(fd)
+        _append(self.spool / REJECTED_FILE, b"".join(lines))
         self.acknowledge(item, kind, "rejected")
 
     def finished_segments(self) -> Iterator[tuple[Path, dict[str, str], int]]:
@@ -317,3 +319,11 @@ class Backlog:
             item.opened = place
         else:
             item.closed = place
+
+
+def _append(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)

@@ -20,7 +20,12 @@ from mlflow_integration.backend import classify, require, resolve_experiment, st
 from mlflow_integration.backlog import Backlog, Operation, TraceItem
 from mlflow_integration.environment import Destination
 from mlflow_integration.errors import AuthenticationError, RejectedError, TracingError
-from mlflow_integration.operations import RunDesk, apply_assessment, apply_trace_tags
+from mlflow_integration.operations import (
+    RUN_STEPS,
+    RunDesk,
+    apply_assessment,
+    apply_trace_tags,
+)
 from mlflow_integration.otlp import send_to_collector
 
 _logger = logging.getLogger(__name__)
@@ -109,17 +114,17 @@ class Delivery:
     ) -> int:
         self._open(post)
         done = 0
-        # Runs first: a trace names the run it belongs to.
-        for operation in operations:
-            if operation.kind == "run_start":
-                done += self._apply(post, operation)
+        # Runs first: a trace names the run it belongs to. Links need both.
+        for group in _by_run(operations):
+            done += self._apply_run(post, group)
+            self._beat()
         for start in range(0, len(traces), _BATCH):
             done += self._deliver_traces(post, traces[start : start + _BATCH])
             self._beat()
-        ended = {run for run, _ in crashed}
         for operation in self.backlog.waiting(key):
-            done += self._apply(post, operation)
-        for run in ended:
+            if operation.kind not in RUN_STEPS:
+                done += self._apply(post, operation)
+        for run, _ in crashed:
             self._runs(post).close_crashed(run)
         post.trouble = None
         return done
@@ -147,7 +152,7 @@ class Delivery:
         traces = [(item, self._assemble(post, item)) for item in items]
         try:
             self._send(post, [trace for _, trace in traces])
-        except Exception as error:  # noqa: BLE001 - told apart by `classify`
+        except Exception as error:
             if not isinstance(classify(error), RejectedError):
                 raise
             # One of them is at fault: find out which.
@@ -211,7 +216,7 @@ class Delivery:
             return False
         try:
             known = post.store.get_trace_info(trace.trace_id)
-        except Exception as error:  # noqa: BLE001 - told apart by `classify`
+        except Exception as error:
             if not isinstance(classify(error), RejectedError):
                 raise
             return False
@@ -219,32 +224,38 @@ class Delivery:
 
     # Operations
 
-    def _apply(self, post: Post, operation: Operation) -> int:
-        if operation.id not in self.backlog.operations:
-            return 0
+    def _apply_run(self, post: Post, group: list[Operation]) -> int:
+        """Apply the steps of one run together: few requests instead of one a step."""
+        records = [self.backlog.load(operation.place) for operation in group]
+        repeated = self.backlog.note_intent(group[0])
         try:
-            note = self._carry_out(post, operation)
+            server = self._runs(post).apply(group[0].run or "", records, repeated=repeated)
+        except Exception as error:  # noqa: BLE001 - told apart by `classify`
+            told = classify(error)
+            return sum(self._failed(post, each, each.kind, told) for each in group)
+        post.answered_at = time.monotonic()
+        for operation in group:
+            begun = operation.kind == "run_start"
+            note = f"delivered {operation.run} {server}" if begun else "delivered"
+            self._done(post, operation, operation.kind, note)
+        return len(group)
+
+    def _apply(self, post: Post, operation: Operation) -> int:
+        try:
+            record = self.backlog.load(operation.place)
+            if operation.kind == "run_link":
+                self._runs(post).link(record)
+            elif operation.kind == "trace_tags":
+                apply_trace_tags(post.store, record)
+            elif operation.kind == "assessment":
+                apply_assessment(post.store, record)
+            else:
+                raise RejectedError(f"unknown kind of record: {operation.kind}")
         except Exception as error:  # noqa: BLE001 - told apart by `classify`
             return self._failed(post, operation, operation.kind, classify(error))
         post.answered_at = time.monotonic()
-        self._done(post, operation, operation.kind, note)
+        self._done(post, operation, operation.kind)
         return 1
-
-    def _carry_out(self, post: Post, operation: Operation) -> str:
-        record = self.backlog.load(operation.place)
-        if not record:
-            raise RejectedError("the record has become unreadable")
-        if operation.kind.startswith("run_"):
-            server = self._runs(post).apply(record)
-            if operation.kind == "run_start":
-                return f"delivered {operation.run} {server}"
-        elif operation.kind == "trace_tags":
-            apply_trace_tags(post.store, record)
-        elif operation.kind == "assessment":
-            apply_assessment(post.store, record)
-        else:
-            raise RejectedError(f"unknown kind of record: {operation.kind}")
-        return "delivered"
 
     # Outcomes
 
@@ -281,6 +292,14 @@ class Delivery:
         )
         post.answered_at = float("-inf")
         _logger.info("%s: %s", post.destination.uri, message)
+
+
+def _by_run(operations: list[Operation]) -> list[list[Operation]]:
+    groups: dict[str, list[Operation]] = {}
+    for operation in operations:
+        if operation.kind in RUN_STEPS and operation.run:
+            groups.setdefault(operation.run, []).append(operation)
+    return list(groups.values())
 
 
 def troubles(posts: Iterable[Post]) -> dict[str, dict[str, Any]]:

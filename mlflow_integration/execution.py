@@ -68,7 +68,7 @@ class AgentExecution:
         run_id: Our id of the run until the back end has given its own, None without a run.
     """
 
-    def __init__(  # noqa: PLR0913 - these are the fields of the record
+    def __init__(
         self,
         question: str | None = None,
         *,
@@ -186,7 +186,7 @@ class AgentExecution:
             found = pipeline.current()
             if found is not None:
                 self._begin(found.recorder)
-        except Exception:  # noqa: BLE001 - tracing must not break what it watches
+        except Exception:
             _logger.debug("the execution could not be recorded", exc_info=True)
         return self
 
@@ -239,7 +239,7 @@ class AgentExecution:
                 _logger.debug("the execution ended in another context")
         try:
             self._finish(error, elapsed)
-        except Exception:  # noqa: BLE001 - tracing must not break what it watches
+        except Exception:
             _logger.debug("the execution could not be recorded", exc_info=True)
 
     def _finish(self, error: BaseException | None, elapsed: float) -> None:

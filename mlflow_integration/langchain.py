@@ -111,5 +111,5 @@ def _note_result(span: SpanHandle, request: Any, result: Any) -> None:
         execution = active_execution()
         if execution is not None:
             execution.classify(kind, str(request.tool_call.get("name")))
-    except Exception:  # noqa: BLE001 - tracing must not break what it watches
+    except Exception:
         _logger.debug("the tool call's outcome could not be recorded", exc_info=True)

@@ -15,6 +15,7 @@ from mlflow_integration.errors import RejectedError
 
 _logger = logging.getLogger(__name__)
 SPOOL_TAG = "spool_id"
+RUN_STEPS = frozenset({"run_start", "run_log", "run_artifact", "run_end"})
 _MAX_TAG = 4900
 _MAX_PARAM = 500
 _LINK_LIMIT = 100
@@ -35,6 +36,7 @@ class RunDesk:
         self._experiment_id = experiment_id
         self._known = known
         self._found: dict[str, str] = {}
+        self._locations: dict[str, str] = {}
 
     def server_id(self, run: str) -> str | None:
         """Return the back end's id of our run, or None when it does not exist there."""
@@ -50,32 +52,50 @@ class RunDesk:
                 self._found[run] = known
         return known
 
-    def apply(self, record: dict[str, Any]) -> str:
-        """Apply one record and return the back end's id of its run.
+    def apply(self, run: str, records: list[dict[str, Any]], *, repeated: bool) -> str:
+        """Apply the steps of one run and return the back end's id of it.
+
+        Args:
+            run: Our id.
+            records: Its steps in the order of recording.
+            repeated: Whether a former attempt may have begun the run already.
 
         Raises:
-            RejectedError: The run does not exist and cannot be made from this record.
+            RejectedError: The run does not exist and cannot be made from these steps.
         """
-        run = record["r"]
-        server = self.server_id(run)
-        if record["do"] == "start":
-            server = server or self._create(record)
-            self._log(server, record)
-            return server
+        start = next((each for each in records if each.get("do") == "start"), None)
+        server = self._known(run) or self._found.get(run)
+        if server is None and (start is None or repeated):
+            server = self.server_id(run)
         if server is None:
-            raise RejectedError(f"the run {run} was never begun at {self._destination.uri}")
-        if record["do"] == "log":
-            self._log(server, record)
-        elif record["do"] == "artifact":
-            self._attach(server, record["path"], record["text"])
-        elif record["do"] == "link":
-            for start in range(0, len(record["traces"]), _LINK_LIMIT):
-                self._store.link_traces_to_run(
-                    record["traces"][start : start + _LINK_LIMIT], server
-                )
-        elif record["do"] == "end":
-            self._end(server, record["status"], int(record["at"]))
+            if start is None:
+                raise RejectedError(f"the run {run} was never begun at {self._destination.uri}")
+            server = self._create(start)
+        merged: dict[str, Any] = {"tags": {}, "params": {}, "metrics": {}}
+        for record in records:
+            for kind in ("tags", "params", "metrics"):
+                merged[kind].update(record.get(kind) or {})
+            merged["at"] = record.get("at") or merged.get("at")
+        self._log(server, merged)
+        for record in records:
+            if record.get("do") == "artifact":
+                self._attach(server, record["path"], record["text"])
+        for record in records:
+            if record.get("do") == "end":
+                self._end(server, record["status"], int(record["at"]))
         return server
+
+    def link(self, record: dict[str, Any]) -> None:
+        """Link traces to a run.
+
+        Raises:
+            RejectedError: The run does not exist.
+        """
+        server = self.server_id(record["r"])
+        if server is None:
+            raise RejectedError(f"the run {record['r']} was never begun")
+        for start in range(0, len(record["traces"]), _LINK_LIMIT):
+            self._store.link_traces_to_run(record["traces"][start : start + _LINK_LIMIT], server)
 
     def close_crashed(self, run: str) -> None:
         """End a run whose process is gone, with the reason."""
@@ -97,6 +117,7 @@ class RunDesk:
             record["name"],
         )
         self._found[record["r"]] = made.info.run_id
+        self._locations[made.info.run_id] = made.info.artifact_uri
         return str(made.info.run_id)
 
     def _log(self, server: str, record: dict[str, Any]) -> None:
@@ -112,7 +133,7 @@ class RunDesk:
     def _attach(self, server: str, path: str, text: str) -> None:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        location = self._store.get_run(server).info.artifact_uri
+        location = self._locations.get(server) or self._store.get_run(server).info.artifact_uri
         repository = get_artifact_repository(location, tracking_uri=self._destination.uri)
         name = Path(path)
         with TemporaryDirectory() as folder:

@@ -23,6 +23,8 @@ from mlflow_integration.environment import (
     load_dotenv,
     parse_switch,
     read_destination,
+)
+from mlflow_integration.environment import (
     state_dir as choose_state_dir,
 )
 from mlflow_integration.errors import SpoolError, TracingError
@@ -219,7 +221,7 @@ def _start(
 def _import_mlflow(*, autolog: bool) -> None:
     # MLflow reports usage to its makers unless it is told not to before it is imported.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    import mlflow  # noqa: F401
+    import mlflow
 
     if autolog and importlib.util.find_spec("langchain_core"):
         import mlflow.langchain.langchain_tracer  # noqa: F401
@@ -354,7 +356,7 @@ def _register_exit_hook() -> None:
 def _at_exit() -> None:
     try:
         left = flush(_exit_patience())
-    except Exception:  # noqa: BLE001 - a process must be able to leave
+    except Exception:
         _logger.debug("the last flush failed", exc_info=True)
         return
     if left:

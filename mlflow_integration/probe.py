@@ -360,7 +360,7 @@ def _databricks_credentials(destination: Destination, environ: Mapping[str, str]
         from databricks.sdk.core import Config
 
         return dict(Config(host=destination.host, profile=destination.profile).authenticate())
-    except Exception as error:  # noqa: BLE001 - the SDK raises whatever its providers raise
+    except Exception as error:
         raise ProbeError(
             "configuration",
             "DATABRICKS_TOKEN is not set",

@@ -29,9 +29,7 @@ _TRACE_FIELDS = frozenset(
         "timestamp", "timestamp_ms", "trace", "user_id",
     }
 )  # fmt: skip
-_METRICS = frozenset(
-    {"execution_time_seconds", "response_length_chars", "soft_failures"}
-)
+_METRICS = frozenset({"execution_time_seconds", "response_length_chars", "soft_failures"})
 # Quoted strings are not touched; a comparison is key, operator, value.
 _COMPARISON = re.compile(
     r"(?P<key>(?:\w+\.)?(?:`[^`]+`|\"[^\"]+\"|[\w./-]+(?:\.[\w./-]+)*))\s*"
@@ -67,7 +65,7 @@ def rewrite_run_filter(text: str) -> Rewritten:
         key, operator, value = found["key"], found["op"], found["value"]
         head, _, name = key.partition(".")
         if head.lower() in {"attributes", "attribute", "attr"} and name:
-            plain = name.strip("`\"")
+            plain = name.strip('`"')
             if plain in _RUN_ATTRIBUTES:
                 return found[0]
             kind = "metrics" if plain in _METRICS and not value.startswith("'") else "tags"
@@ -221,9 +219,7 @@ def search_traces(
 
     recorder = found.recorder
     store = recorder.open_backend()
-    locations = [
-        recorder.real_experiment_id(store, each) for each in _experiments(experiment_ids)
-    ]
+    locations = [recorder.real_experiment_id(store, each) for each in _experiments(experiment_ids)]
     client = TracingClient(recorder.destination.uri)
     traces: list[Any] = []
     token = None
@@ -292,4 +288,6 @@ def get_experiment_by_name(name: str) -> Any:
 
     found = _ready()
     store = found.recorder.open_backend()
-    return store.get_experiment_by_name(experiment_name(store, found.recorder.destination, name=name))
+    return store.get_experiment_by_name(
+        experiment_name(store, found.recorder.destination, name=name)
+    )

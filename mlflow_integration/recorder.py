@@ -82,7 +82,7 @@ class Recorder:
         data = span.to_dict()
         try:
             masked = self._mask_span(data)
-        except Exception:  # noqa: BLE001 - failing closed: the span's frame stays, its content goes
+        except Exception:
             _logger.warning("a span could not be masked; its content was left out", exc_info=True)
             masked = _frame(data)
         record = {"k": "span", "t": span.trace_id, "s": masked}

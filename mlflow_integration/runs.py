@@ -16,7 +16,7 @@ _logger = logging.getLogger(__name__)
 _MAX_PARAM = 500
 
 
-def log_agent_run(  # noqa: PLR0913 - these are the fields of the record
+def log_agent_run(
     question: str,
     response: str | None,
     *,
@@ -95,13 +95,13 @@ def log_agent_run(  # noqa: PLR0913 - these are the fields of the record
         if trace_id:
             recorder.link_traces(run, [trace_id])
         recorder.end_run(run, "FINISHED" if error is None else "FAILED")
-    except Exception:  # noqa: BLE001 - tracing must not break what it watches
+    except Exception:
         _logger.debug("the run could not be recorded", exc_info=True)
         return None
     return run
 
 
-def log_question_evaluation(  # noqa: PLR0913 - these are the fields of the record
+def log_question_evaluation(
     *,
     question_id: str,
     category: str,
@@ -177,7 +177,7 @@ def _extend_run(
                 metrics={**metrics, "success": 1.0 if success else 0.0},
                 wake=True,
             )
-    except Exception:  # noqa: BLE001 - tracing must not break what it watches
+    except Exception:
         _logger.debug("the run could not be extended", exc_info=True)
 
 
@@ -200,7 +200,7 @@ def set_trace_tags(trace_id: str, tags: Mapping[str, Any]) -> bool:
         if found is None:
             return False
         found.recorder.record_trace_tags(trace_id, {str(k): text_of(v) for k, v in tags.items()})
-    except Exception:  # noqa: BLE001 - tracing must not break what it watches
+    except Exception:
         _logger.debug("the tags could not be recorded", exc_info=True)
         return False
     return True
@@ -241,7 +241,7 @@ def log_assessment(
             metadata={"spool_id": uuid.uuid4().hex},
         )
         found.recorder.record_assessment(feedback)
-    except Exception:  # noqa: BLE001 - tracing must not break what it watches
+    except Exception:
         _logger.debug("the assessment could not be recorded", exc_info=True)
         return False
     return True

@@ -88,7 +88,7 @@ class SpanHandle:
             return
         try:
             action(self._span)
-        except Exception:  # noqa: BLE001 - tracing must not break what it watches
+        except Exception:
             _logger.debug("a span could not be changed", exc_info=True)
 
 
@@ -126,7 +126,7 @@ class OpenSpan:
         try:
             if pipeline.current() is not None:
                 self._enter()
-        except Exception:  # noqa: BLE001 - tracing must not break what it watches
+        except Exception:
             _logger.debug("the span %s could not be opened", self._name, exc_info=True)
             self._context, self.handle = None, SpanHandle()
         return self.handle
@@ -157,7 +157,7 @@ class OpenSpan:
             self.handle.record_exception(error)
         try:
             context.__exit__(None, None, None)
-        except Exception:  # noqa: BLE001 - tracing must not break what it watches
+        except Exception:
             _logger.debug("the span %s could not be closed", self._name, exc_info=True)
 
 
@@ -194,7 +194,7 @@ def annotate_span(attributes: Mapping[str, Any] | None = None, **more: Any) -> b
         import mlflow
 
         span = mlflow.get_current_active_span()
-    except Exception:  # noqa: BLE001 - tracing must not break what it watches
+    except Exception:
         _logger.debug("the current span could not be read", exc_info=True)
         return False
     if span is None:

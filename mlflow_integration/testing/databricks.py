@@ -20,7 +20,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from mlflow_integration.testing.listening import Listening
 
-_HOP_HEADERS = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length"})
+_HOP_HEADERS = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
+)
 _ROOT = "dbfs:/databricks/mlflow-tracking"
 _TRACE_LOCATION = re.compile(rb'"mlflow-artifacts:(?://)?/([^/"]+)/traces/tr-')
 _TRACE_CREDENTIALS = re.compile(r"/traces/([\w-]+)/credentials-for-data-(up|down)load$")

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from mlflow_integration.testing.listening import Listening
 
-_HOP_HEADERS = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length"})
+_HOP_HEADERS = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
+)
 
 
 class _Handler(BaseHTTPRequestHandler):
