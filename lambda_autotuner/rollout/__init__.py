@@ -15,6 +15,7 @@ from lambda_autotuner.rollout.planning import Draft, RefusedPlanError, make_plan
 from lambda_autotuner.rollout.preflight import preflight
 from lambda_autotuner.rollout.rollback import Reconciled, reconcile, roll_back
 from lambda_autotuner.rollout.steps import ConflictError, SettleError, UndeployedError
+from lambda_autotuner.rollout.watching import Watched, watch_plan
 
 __all__ = [
     "AlteredPlanError",
@@ -33,6 +34,7 @@ __all__ = [
     "Strategy",
     "UndeployedError",
     "UndoneError",
+    "Watched",
     "apply_batch",
     "apply_plan",
     "current_user",
@@ -42,4 +44,5 @@ __all__ = [
     "read_plan",
     "reconcile",
     "roll_back",
+    "watch_plan",
 ]

@@ -46,7 +46,7 @@ def roll_back(
         AwsError: the account refuses or does not answer; the next command goes on.
     """
     plan = read_plan(journal.get_plan(plan_id))
-    _refuse_elsewhere(account, plan)
+    refuse_elsewhere(account, plan)
     worker = make_worker(
         account,
         journal,
@@ -86,7 +86,12 @@ def roll_back_held(worker: Worker, state: Transition, actor: str, reason: str) -
     return Outcome(plan, State.ROLLED_BACK, f"{message} {reason}".strip())
 
 
-def _refuse_elsewhere(account: Account, plan: Plan) -> None:
+def refuse_elsewhere(account: Account, plan: Plan) -> None:
+    """Refuse a plan for another account or region.
+
+    Raises:
+        RefusedError: this is not where the plan belongs.
+    """
     here = (account.account_id, account.region)
     if here != (plan.account_id, plan.region):
         raise RefusedError(
