@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 
 from lambda_autotuner.evaluation.contestants.base import Contestant, Place, Reply
 from lambda_autotuner.evaluation.facts import Fact
-from lambda_autotuner.evaluation.oracle import compute
 from lambda_autotuner.evaluation.records import Result, RunFolder, Scores
 from lambda_autotuner.evaluation.schema import Question
 from lambda_autotuner.evaluation.scoring import Scored, score, take_snapshot
@@ -112,7 +111,7 @@ def answer_one(
     attempt = _Attempt(question)
     try:
         with venue.place(question, task.repeat) as place:
-            attempt.run(place, contestant, tracking)
+            attempt.run(place, contestant, tracking, venue.facts(question, place))
             if judge is not None and attempt.scored is not None:
                 opinion = judge(question, attempt.replies, attempt.facts)
                 scores = replace(attempt.scored.scores, judge=opinion)
@@ -137,9 +136,11 @@ class _Attempt:
         self.error: Exception | None = None
         self.trace_id: str | None = None
 
-    def run(self, place: Place, contestant: Contestant, tracking: Tracking) -> None:
-        """Find out the facts, ask, look at the account again, score."""
-        self.facts = tuple(compute(place.witness, spec) for spec in self.question.facts)
+    def run(
+        self, place: Place, contestant: Contestant, tracking: Tracking, facts: tuple[Fact, ...]
+    ) -> None:
+        """Look at the account, ask, look at it again, score."""
+        self.facts = facts
         before = take_snapshot(place.witness, self.question)
         with tracking.question(self.question, place) as execution:
             self.trace_id = execution.trace_id

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from lambda_autotuner.evaluation.contestants.base import Place
-from lambda_autotuner.evaluation.oracle import Witness
+from lambda_autotuner.evaluation.facts import Fact
+from lambda_autotuner.evaluation.oracle import Witness, compute
 from lambda_autotuner.evaluation.permissions import issue_credentials
 from lambda_autotuner.evaluation.schema import Question, SetupCall
 from lambda_autotuner.settings import Settings
@@ -22,6 +23,9 @@ from lambda_autotuner.settings import Settings
 # A working day's afternoon, when offices work and nightly jobs have run: the same for every run.
 NOW = datetime(2026, 3, 11, 15, 30, tzinfo=UTC)
 _FIRST_ACCOUNT, _ACCOUNTS = 10**11, 9 * 10**11
+# Where facts are found out once for all accounts that were seeded alike.
+_REFERENCE = "000000000001"
+_OF_ONE_ACCOUNT = frozenset({"account_id"})
 
 
 class Venue:
@@ -32,6 +36,9 @@ class Venue:
         self._now = now
         self._sandboxes: dict[int, Any] = {}
         self._lock = threading.Lock()
+        self._references: dict[int, Witness] = {}
+        self._facts: dict[tuple[int, str], Fact] = {}
+        self._computing = threading.Lock()
         self._folder = Path(tempfile.mkdtemp(prefix="lambda-autotuner-evaluation-"))
 
     def sandbox(self, seed: int) -> Any:
@@ -51,7 +58,7 @@ class Venue:
         """
         sandbox = self.sandbox(question.seed)
         account_id = account_of(question.id, repeat)
-        witness = Witness(sandbox.endpoint_url, account_id, seed=question.seed)
+        witness = Witness(sandbox.endpoint_url, account_id, seed=question.seed, now=self._now)
         state_dir = self._folder / f"{question.id}-{repeat}"
         state_dir.mkdir(mode=0o700)
         try:
@@ -73,9 +80,39 @@ class Venue:
             witness.close()
             shutil.rmtree(state_dir, ignore_errors=True)
 
+    def facts(self, question: Question, place: Place) -> tuple[Fact, ...]:
+        """What is true in a place before the question is asked.
+
+        Accounts of one seed are alike until somebody changes them, so what does not depend on
+        the question's own setup is found out once, in an account in which nobody acts.
+        """
+        if question.setup or question.faults:
+            return tuple(compute(place.witness, spec) for spec in question.facts)
+        found = []
+        for spec in question.facts:
+            if spec.oracle in _OF_ONE_ACCOUNT:
+                found.append(compute(place.witness, spec))
+                continue
+            key = (question.seed, spec.model_dump_json(exclude={"turn"}))
+            with self._computing:
+                if key not in self._facts:
+                    self._facts[key] = compute(self._reference(question.seed), spec)
+            found.append(self._facts[key])
+        return tuple(found)
+
+    def _reference(self, seed: int) -> Witness:
+        if seed not in self._references:
+            self._references[seed] = Witness(
+                self.sandbox(seed).endpoint_url, _REFERENCE, seed=seed, now=self._now
+            )
+        return self._references[seed]
+
     def close(self) -> None:
         """Stop the sandboxes and forget everything."""
         with self._lock:
+            for witness in self._references.values():
+                witness.close()
+            self._references.clear()
             for sandbox in self._sandboxes.values():
                 sandbox.close()
             self._sandboxes.clear()

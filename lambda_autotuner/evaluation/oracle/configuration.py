@@ -110,7 +110,7 @@ def memory(witness: Witness, spec: FactSpec) -> Fact:
     """The memory size of a function."""
     name, others = _subject(witness, spec)
     value = field(witness.function(name), "memory")
-    return Number("memory size", value, "mb", 0, near=spec.near, subject=others and name, others=others)
+    return Number("memory size", value, "mb", 0, near=spec.near, subject=name if others else None, others=others)
 
 
 @oracle("timeout", required=("function",), optional=("compare_with",))
@@ -119,7 +119,7 @@ def timeout(witness: Witness, spec: FactSpec) -> Fact:
     name, others = _subject(witness, spec)
     value = field(witness.function(name), "timeout") * 1000
     near = spec.near or ("timeout", "time out", "seconds", "s")
-    return Number("timeout", value, "ms", 0, near=near, subject=others and name, others=others)
+    return Number("timeout", value, "ms", 0, near=near, subject=name if others else None, others=others)
 
 
 def _subject(witness: Witness, spec: FactSpec) -> tuple[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lambda_autotuner.evaluation.facts import Choice, Fact, Number, Ranking
 from lambda_autotuner.evaluation.oracle.configuration import field, universe
-from lambda_autotuner.evaluation.oracle.metrics import FORTNIGHT_HOURS
+from lambda_autotuner.evaluation.oracle.metrics import FORTNIGHT_HOURS, measure
 from lambda_autotuner.evaluation.oracle.registry import (
     names_argument,
     number_argument,
@@ -51,8 +51,8 @@ def cost_usd(
 def monthly_cost(witness: Witness, function: str, hours: float = FORTNIGHT_HOURS) -> float:
     """A month of a function at the pace of the last hours, in US dollars."""
     configuration = witness.function(function)
-    invocations = witness.metric_sum("Invocations", function, hours)
-    mean = witness.metric_mean("Duration", function, hours) or 0.0
+    invocations = measure(witness, "invocations", function, hours) or 0.0
+    mean = measure(witness, "average", function, hours) or 0.0
     spent = cost_usd(
         field(configuration, "architecture"),
         field(configuration, "memory"),
@@ -71,7 +71,7 @@ def monthly(witness: Witness, spec: FactSpec) -> Fact:
     value = monthly_cost(witness, name, hours)
     per = text_argument(spec.args, "per", "month")
     if per == "million":
-        invocations = witness.metric_sum("Invocations", name, hours) * MONTH_HOURS / hours
+        invocations = (measure(witness, "invocations", name, hours) or 0.0) * MONTH_HOURS / hours
         value = value / invocations * 1e6
     else:
         value *= {"month": 1.0, "day": 24 / MONTH_HOURS, "year": 12.0, "week": 168 / MONTH_HOURS}[per]

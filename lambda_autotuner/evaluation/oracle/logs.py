@@ -20,12 +20,14 @@ _REPORT = re.compile(
 _MOST_REPORTS = 4_000
 
 
-def reports(witness: Witness, function: str, hours: float) -> list[dict[str, float | None]]:
-    """The REPORT lines of the last hours, newest window first, up to a few thousand."""
+def reports(
+    witness: Witness, function: str, hours: float, pattern: str = "REPORT"
+) -> list[dict[str, float | None]]:
+    """The REPORT lines of the last hours that hold a pattern, up to a few thousand."""
     end = int(witness.now().timestamp() * 1000)
     start = end - int(hours * 3_600_000)
     found = []
-    for event in _events(witness, function, start, end, "REPORT"):
+    for event in _events(witness, function, start, end, pattern):
         match = _REPORT.search(event["message"])
         if match:
             found.append({key: float(value) if value else None for key, value in match.groupdict().items()})
@@ -58,7 +60,8 @@ def cold_start_share(witness: Witness, spec: FactSpec) -> Fact:
 @oracle("init_duration", required=("function",), optional=("hours", "figure"))
 def init_duration(witness: Witness, spec: FactSpec) -> Fact:
     """How long initialisation takes (mean, or the range from median to p99 when any will do)."""
-    inits = sorted(r["init"] for r in _reports_of(witness, spec) if r["init"] is not None)
+    found = _reports_of(witness, spec, '"Init Duration"')
+    inits = sorted(report["init"] for report in found if report["init"] is not None)
     mean = sum(inits) / len(inits)
     near = spec.near or ("init", "cold", "start")
     if spec.args.get("figure") == "mean":
@@ -79,9 +82,11 @@ def memory_used(witness: Witness, spec: FactSpec) -> Fact:
     )  # fmt: skip
 
 
-def _reports_of(witness: Witness, spec: FactSpec) -> list[dict[str, float | None]]:
+def _reports_of(
+    witness: Witness, spec: FactSpec, pattern: str = "REPORT"
+) -> list[dict[str, float | None]]:
     name = text_argument(spec.args, "function")
-    found = reports(witness, name, number_argument(spec.args, "hours", DAY_HOURS))
+    found = reports(witness, name, number_argument(spec.args, "hours", DAY_HOURS), pattern)
     if not found:
         raise LookupError(f"{name} wrote no REPORT lines in the window")
     return found

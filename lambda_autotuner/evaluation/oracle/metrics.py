@@ -34,6 +34,12 @@ def measure(witness: Witness, what: str, function: str, hours: float) -> float |
     Raises:
         UsageError: there is no such figure.
     """
+    return witness.remembered(
+        f"{what} {function} {hours}", lambda: _measured(witness, what, function, hours)
+    )
+
+
+def _measured(witness: Witness, what: str, function: str, hours: float) -> float | None:
     figures: dict[str, Callable[[], float | None]] = {
         "invocations": lambda: witness.metric_sum("Invocations", function, hours),
         "errors": lambda: witness.metric_sum("Errors", function, hours),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,16 +24,21 @@ class Witness:
         endpoint_url: the private sandbox.
         account_id: which of its accounts.
         seed: the sandbox's seed, for what only the out-of-band truth knows.
+        now: where the sandbox's clock was set; None reads the Date header of its answers.
     """
 
-    def __init__(self, endpoint_url: str, account_id: str, *, seed: int) -> None:
+    def __init__(
+        self, endpoint_url: str, account_id: str, *, seed: int, now: datetime | None = None
+    ) -> None:
         self.endpoint_url = endpoint_url
         self.account_id = account_id
         self.seed = seed
+        self._now = now
         self._session = _session(account_id)
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._functions: dict[str, dict[str, Any]] | None = None
+        self._memory: dict[str, float | None] = {}
 
     def client(self, service: str) -> Any:
         """A boto3 client that knows the sandbox and nothing else."""
@@ -55,12 +60,12 @@ class Witness:
             return self._clients[service]
 
     def now(self) -> datetime:
-        """The account's own time, from an answer's Date header."""
+        """The account's own time."""
+        if self._now is not None:
+            return self._now
         answer = self.client("sts").get_caller_identity()
-        header = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        if header:
-            return parsedate_to_datetime(header).astimezone(UTC)
-        return datetime.now(UTC)
+        header = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
+        return parsedate_to_datetime(header).astimezone(UTC)
 
     def functions(self) -> dict[str, dict[str, Any]]:
         """Every function's configuration by name, as ListFunctions tells it."""
@@ -71,9 +76,16 @@ class Witness:
             self._functions = found
         return self._functions
 
+    def remembered(self, key: str, look: Callable[[], float | None]) -> float | None:
+        """A figure that is looked up once, until `forget`."""
+        if key not in self._memory:
+            self._memory[key] = look()
+        return self._memory[key]
+
     def forget(self) -> None:
         """Look again next time: something may have changed."""
         self._functions = None
+        self._memory.clear()
 
     def function(self, name: str) -> dict[str, Any]:
         """One function's configuration.
@@ -118,8 +130,7 @@ class Witness:
         points = answer["Datapoints"]
         if not points:
             return None
-        heaviest = max(points, key=lambda point: point["Timestamp"]) if len(points) == 1 else points[0]
-        return float(heaviest["ExtendedStatistics"][percentile])
+        return float(points[0]["ExtendedStatistics"][percentile])
 
     def _points(
         self, metric: str, function: str | None, hours: float, *, statistics: Sequence[str]
