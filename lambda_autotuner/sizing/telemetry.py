@@ -24,8 +24,8 @@ from lambda_autotuner.tuning.units import (
 )
 from lambda_autotuner.tuning.workload import Workload
 
-_LINES = 1_500
-_SLICES = 15
+_LINES = 800
+_SLICES = 8
 _SLICE_HOURS = 2.0
 _BYTECODE = ("java", "dotnet")
 

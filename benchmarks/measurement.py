@@ -1,0 +1,222 @@
+"""How good `tune` and `recommend` are against the truth of the embedded account.
+
+The account is asked through its HTTP interface alone, as any AWS account would be; the truth is
+computed afterwards from the same seed, out of band. Run it with
+
+    python -m benchmarks.measurement --functions 120 --seeds 7,8 --json figures.json
+
+Regret is what the pick truly costs more than the best size that does not fail, over the same
+sizes, INIT of cold starts included at the rate that was observed. Coverage is the share of 90 %
+intervals for the cost at the pick that hold the true cost of the event that was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lambda_autotuner import measurement
+from lambda_autotuner.aws.functions import list_functions
+from lambda_autotuner.aws.session import Account, AccountTarget
+from lambda_autotuner.errors import AutotunerError
+from lambda_autotuner.journal.store import Journal
+from lambda_autotuner.measurement import Choices, Options, Sized
+from lambda_autotuner.sandbox.process import SandboxProcess, start_private
+from lambda_autotuner.sandbox.truth import FunctionTruth, Truth
+from lambda_autotuner.settings import Settings
+from lambda_autotuner.tuning.recommendation import Settled
+
+_FAILING = 0.01
+_BEYOND = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One function's answer against the truth; None where there was no pick."""
+
+    function: str
+    kind: str
+    pick_mb: int | None = None
+    best_mb: int | None = None
+    regret_pct: float | None = None
+    unsafe: bool = False
+    below_floor: bool = False
+    covered: bool | None = None
+    invocations: int = 0
+    seconds: float = 0.0
+    note: str = ""
+
+
+def connect(sandbox: SandboxProcess) -> Account:
+    """The administrator of the default account of a sandbox."""
+    return Account.connect(
+        AccountTarget(
+            kind="sandbox",
+            region="us-east-1",
+            endpoint_url=sandbox.endpoint_url,
+            access_key_id="123456789012",
+            secret_access_key="sandbox",  # noqa: S106 - any text is the secret of a plain account id
+        )
+    )
+
+
+def true_cost(truth: FunctionTruth, memory_mb: int, architecture: str, cold_rate: float) -> float:
+    """Mean cost of an invocation in dollars, INIT of cold starts blended in at a rate."""
+    warm = truth.mean_cost_usd(memory_mb, architecture)
+    if cold_rate <= 0:
+        return warm
+    per_ms = (warm - truth.mean_cost_usd(memory_mb, architecture, request_fee=False)) * 0.0 + (
+        truth.mean_cost_usd(memory_mb, architecture, request_fee=False)
+        / (truth.mean_duration_ms(memory_mb, architecture) + 0.5)
+    )
+    return warm + cold_rate * truth.mean_init_ms(memory_mb, architecture) * per_ms
+
+
+def event_cost(truth: FunctionTruth, memory_mb: int, architecture: str, cold_rate: float) -> float:
+    """The same for the ordinary event that `tune` invokes with, instead of production's mix."""
+    mixed = truth.mean_duration_ms(memory_mb, architecture)
+    ordinary = truth.behaviour.mean_duration_ms(memory_mb, architecture)
+    fee = truth.mean_cost_usd(memory_mb, architecture) - truth.mean_cost_usd(
+        memory_mb, architecture, request_fee=False
+    )
+    total = true_cost(truth, memory_mb, architecture, cold_rate)
+    duration = truth.mean_cost_usd(memory_mb, architecture, request_fee=False)
+    return total - duration + duration * (ordinary + 0.5) / (mixed + 0.5) + fee * 0.0
+
+
+def score(
+    result: Sized, truth: FunctionTruth, sizes: Iterable[int], *, event: bool, seconds: float
+) -> Score:
+    """Compare an answer with the truth."""
+    answer = result.answer
+    base: dict[str, Any] = {
+        "function": result.function,
+        "kind": answer.kind,
+        "invocations": answer.measurement.invocations,
+        "seconds": seconds,
+        "note": result.verdict[:160],
+    }
+    if not isinstance(answer, Settled):
+        return Score(**base)
+    rate = result.workload.cold_rate or 0.0
+    cost = event_cost if event else true_cost
+    side = answer.proposed.architecture
+    safe = [m for m in sizes if truth.failure_share(m, side) < _FAILING]
+    pick = answer.proposed.memory_mb
+    costs = {m: cost(truth, m, side, rate) for m in safe}
+    interval = answer.proposed.cost_usd
+    actual = cost(truth, pick, side, rate)
+    if not costs:
+        return Score(**base, pick_mb=pick, unsafe=True)
+    best = min(costs, key=costs.__getitem__)
+    return Score(
+        **base,
+        pick_mb=pick,
+        best_mb=best,
+        regret_pct=100 * (actual / costs[best] - 1),
+        unsafe=pick not in costs,
+        below_floor=pick < truth.out_of_memory_below_mb,
+        covered=bool(interval.low <= actual <= interval.high),
+    )
+
+
+def run(account: Account, truth: Truth, *, active: bool, limit: int | None) -> list[Score]:
+    """Answer for every seeded function that sizing applies to."""
+    scores = []
+    choices = Choices.from_settings(Settings())
+    with tempfile.TemporaryDirectory() as folder, Journal(f"sqlite:///{folder}/journal.db") as journal:
+        for function in list(list_functions(account))[:limit]:
+            known = truth.function(function.name)
+            start = time.monotonic()
+            try:
+                if active:
+                    result = measurement.tune(
+                        account,
+                        journal,
+                        function.name,
+                        choices=choices,
+                        options=Options(where="copy", agreed=True),
+                    )
+                else:
+                    result = measurement.recommend(account, function.name, choices=choices)
+            except AutotunerError as error:
+                scores.append(Score(function.name, type(error).__name__, note=str(error)[:160]))
+                continue
+            spent = time.monotonic() - start
+            sizes = choices.space_for(known_configuration(result)).sizes_mb
+            scores.append(score(result, known, sizes, event=active, seconds=spent))
+    return scores
+
+
+def known_configuration(result: Sized) -> Any:
+    """The configuration that a result is about."""
+    from lambda_autotuner.sizing.choices import current_of
+
+    return current_of(result.configuration)
+
+
+def summary(scores: list[Score]) -> dict[str, Any]:
+    """The figures that are claimed."""
+    picked = [s for s in scores if s.regret_pct is not None]
+    regrets = np.array([_BEYOND if s.unsafe else s.regret_pct or 0.0 for s in picked])
+    covered = [s.covered for s in picked if s.covered is not None]
+    return {
+        "functions": len(scores),
+        "kinds": dict(Counter(s.kind for s in scores)),
+        "committed_pct": 100 * len(picked) / len(scores) if scores else None,
+        "mean_regret_pct": float(np.mean(regrets)) if picked else None,
+        "median_regret_pct": float(np.median(regrets)) if picked else None,
+        "p90_regret_pct": float(np.quantile(regrets, 0.9)) if picked else None,
+        "within_5pct": float(100 * np.mean(regrets <= 5.0)) if picked else None,  # noqa: PLR2004
+        "failing_picks": sum(s.unsafe for s in picked),
+        "below_out_of_memory": sum(s.below_floor for s in picked),
+        "interval90_coverage_pct": float(100 * np.mean(covered)) if covered else None,
+        "mean_invocations": float(np.mean([s.invocations for s in picked])) if picked else None,
+        "most_invocations": max((s.invocations for s in picked), default=None),
+        "mean_seconds": float(np.mean([s.seconds for s in picked])) if picked else None,
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print and write the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.measurement", description=__doc__)
+    parser.add_argument("--functions", type=int, default=120, help="functions of each account")
+    parser.add_argument("--seeds", default="7", help="seeds of the accounts, by commas")
+    parser.add_argument("--limit", type=int, help="only the first functions of each account")
+    parser.add_argument("--only", choices=["active", "passive"], help="only one of the two")
+    parser.add_argument("--worst", type=int, default=8, help="how many of the worst to list")
+    parser.add_argument("--json", type=Path, help="write everything to this file")
+    chosen = parser.parse_args(arguments)
+    collected: dict[str, list[Score]] = {"active": [], "passive": []}
+    for seed in (int(text) for text in chosen.seeds.split(",")):
+        truth = Truth(seed=seed, functions=chosen.functions)
+        with (
+            start_private(functions=chosen.functions, seed=seed, settle_seconds=0.0) as sandbox,
+            connect(sandbox) as account,
+        ):
+            for mode, scores in collected.items():
+                if chosen.only in {None, mode}:
+                    scores += run(account, truth, active=mode == "active", limit=chosen.limit)
+    figures = {mode: summary(scores) for mode, scores in collected.items() if scores}
+    for mode, scores in collected.items():
+        if scores:
+            print(mode, json.dumps(figures[mode], indent=1))
+            worst = sorted(scores, key=lambda s: -(_BEYOND if s.unsafe else s.regret_pct or -1))
+            for item in worst[: chosen.worst]:
+                print("  ", asdict(item))
+    if chosen.json:
+        detail = {mode: [asdict(s) for s in scores] for mode, scores in collected.items()}
+        chosen.json.write_text(json.dumps({"figures": figures, "scores": detail}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
