@@ -13,7 +13,7 @@ from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.flow import Flow
 from lambda_autotuner.sandbox.functions.concurrency import acquire
-from lambda_autotuner.sandbox.functions.naming import Target, of_alias, resolve
+from lambda_autotuner.sandbox.functions.naming import Target, not_found, of_alias, refer, resolve
 from lambda_autotuner.sandbox.functions.records import LATEST, Configuration
 from lambda_autotuner.sandbox.functions.rendering import settled
 from lambda_autotuner.sandbox.functions.report import Facts, error_payload, lines
@@ -42,7 +42,7 @@ class Served:
 @operation("lambda", "Invoke")
 def invoke(call: Call, params: Params) -> Result:
     """RequestResponse, Event or DryRun."""
-    target = routed(call, resolve(call, params["FunctionName"], params.get("Qualifier")))
+    target = routed(call, _resolved(call, params["FunctionName"], params.get("Qualifier")))
     kind = params.get("InvocationType", "RequestResponse")
     payload = params.get("Payload") or b""
     _hold_ready(call, target)
@@ -78,6 +78,14 @@ def invoke_async(call: Call, params: Params) -> Result:
     _hold_payload(payload, "Event")
     _serve_event(call, target, payload)
     return {"Status": 202}
+
+
+def _resolved(call: Call, name: str, qualifier: str | None) -> Target:
+    # Invoke names $LATEST when it does not find an unqualified function.
+    reference = refer(call, name, qualifier)
+    if reference.name not in call.region.functions and reference.qualifier is None:
+        raise not_found(call, refer(call, reference.name, LATEST))
+    return resolve(call, name, qualifier)
 
 
 def routed(call: Call, target: Target) -> Target:

@@ -9,7 +9,14 @@ from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.functions import rendering
 from lambda_autotuner.sandbox.functions.code import Package, load_code, location, origin
-from lambda_autotuner.sandbox.functions.naming import Target, find, not_found, refer, resolve
+from lambda_autotuner.sandbox.functions.naming import (
+    Target,
+    find,
+    hold_name,
+    not_found,
+    refer,
+    resolve,
+)
 from lambda_autotuner.sandbox.functions.paging import marker_at, start_of
 from lambda_autotuner.sandbox.functions.records import (
     LATEST,
@@ -41,6 +48,7 @@ _NOT_LISTED: Final = (
 def create_function(call: Call, params: Params) -> Result:
     """A function out of a ZIP file, an object in S3 or an image."""
     reference = refer(call, params["FunctionName"])
+    hold_name(reference)
     hold_new(params)
     if reference.name in call.region.functions:
         raise ServiceError(
@@ -225,17 +233,16 @@ def delete_function(call: Call, params: Params) -> Result:
             "$LATEST version cannot be deleted without deleting the function.",
             400,
         )
+    if number is not None and "$" not in number and not number.isdigit():
+        raise ServiceError(
+            "InvalidParameterValueException",
+            "Deletion of aliases is not currently supported.",
+            400,
+        )
     record = call.region.functions.get(reference.name)
     if record is None:
-        reference = refer(call, reference.name)
-        raise not_found(call, reference)
+        raise not_found(call, refer(call, reference.name))
     if number is not None:
-        if number in record.aliases:
-            raise ServiceError(
-                "InvalidParameterValueException",
-                "Deletion of aliases is not currently supported.",
-                400,
-            )
         delete_version(find(call, reference), number)
         return {"StatusCode": 204}
     record.deleted_ms = call.now_ms

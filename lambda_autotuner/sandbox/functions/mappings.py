@@ -12,6 +12,7 @@ from lambda_autotuner.sandbox.functions.paging import page
 from lambda_autotuner.sandbox.functions.records import function_arn
 from lambda_autotuner.sandbox.registry import Params, Result, operation
 
+MAPPINGS: Final = "event-source-mappings"
 _STREAMS: Final = frozenset({"kinesis", "dynamodb"})
 _POSITIONS: Final = frozenset({"LATEST", "TRIM_HORIZON"})
 _PASSED: Final = (
@@ -69,7 +70,7 @@ class Mappings:
 
 def mappings(call: Call) -> Mappings:
     """The mappings of the caller's account and region."""
-    return call.state("event-source-mappings", Mappings)
+    return call.state(MAPPINGS, Mappings)
 
 
 def _invalid(message: str) -> ServiceError:
@@ -82,7 +83,8 @@ def _source(params: Params) -> str:
     )
 
 
-def _defaults(kind: str) -> dict[str, Any]:
+def source_defaults(kind: str) -> dict[str, Any]:
+    """What a mapping of this kind of source is set to when nobody says otherwise."""
     if kind in _STREAMS:
         return {
             "BatchSize": 100,
@@ -125,7 +127,7 @@ def create_mapping(call: Call, params: Params) -> Result:
     arn = function_arn(call.region_name, call.account_id, target.record.name, target.qualifier)
     _hold_new(call, params, arn)
     given: dict[str, Any] = {name: params[name] for name in _PASSED if name in params}
-    values: dict[str, Any] = {**_defaults(kind), **given}
+    values: dict[str, Any] = {**source_defaults(kind), **given}
     item = Mapping(
         uuid=call.uuid(),
         function_arn=arn,

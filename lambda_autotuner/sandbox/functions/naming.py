@@ -68,13 +68,6 @@ def refer(call: Call, text: str, qualifier: str | None = None) -> Reference:
             f"Functions from '{region}' are not reachable in this region ('{call.region_name}')",
             404,
         )
-    if len(match["name"]) > MAX_NAME:
-        raise ServiceError(
-            "InvalidParameterValueException",
-            f"1 validation error detected: Value '{match['name']}' at 'functionName' failed to "
-            f"satisfy constraint: Member must have length less than or equal to {MAX_NAME}",
-            400,
-        )
     own = match["qualifier"]
     if own and qualifier and own != qualifier:
         raise ServiceError(
@@ -93,6 +86,21 @@ def refer(call: Call, text: str, qualifier: str | None = None) -> Reference:
             403,
         )
     return reference
+
+
+def hold_name(reference: Reference) -> None:
+    """A name that a new function may have.
+
+    Raises:
+        ServiceError: InvalidParameterValueException when it is too long.
+    """
+    if len(reference.name) > MAX_NAME:
+        raise ServiceError(
+            "InvalidParameterValueException",
+            f"1 validation error detected: Value '{reference.name}' at 'functionName' failed to "
+            f"satisfy constraint: Member must have length less than or equal to {MAX_NAME}",
+            400,
+        )
 
 
 def not_found(call: Call, reference: Reference) -> ServiceError:

@@ -54,6 +54,8 @@ class Route:
     operation: str
     literals: tuple[str | None, ...]
     labels: tuple[str | None, ...]
+    # What the query must say, such as `List=ALL`, for operations that share a path.
+    query: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +118,21 @@ def load_service(name: str) -> Service:
 def _routes(operations: Mapping[str, OperationModel]) -> dict[tuple[str, int], tuple[Route, ...]]:
     found: dict[tuple[str, int], list[Route]] = {}
     for name, operation in operations.items():
-        uri = str(operation.http.get("requestUri", "/")).split("?", 1)[0].rstrip("/")
-        parts = uri.split("/")[1:]
+        uri, _, fixed = str(operation.http.get("requestUri", "/")).partition("?")
+        parts = uri.rstrip("/").split("/")[1:]
         labels = tuple(
             part[1:-1].removesuffix("+") if part.startswith("{") else None for part in parts
         )
         literals = tuple(None if part.startswith("{") else part for part in parts)
         method = str(operation.http.get("method", "POST"))
-        found.setdefault((method, len(parts)), []).append(Route(name, literals, labels))
-    return {
-        key: tuple(sorted(routes, key=lambda route: route.literals.count(None)))
-        for key, routes in found.items()
-    }
+        found.setdefault((method, len(parts)), []).append(
+            Route(name, literals, labels, tuple(parse_qsl(fixed)))
+        )
+    return {key: tuple(sorted(routes, key=_specificity)) for key, routes in found.items()}
+
+
+def _specificity(route: Route) -> tuple[int, int]:
+    return -len(route.query), route.literals.count(None)
 
 
 def credential_scope(request: Request) -> Scope | None:
@@ -203,7 +208,10 @@ def _rest_target(service: Service, request: Request, protocol: str) -> Target:
                 for label, part in zip(route.labels, parts, strict=True)
                 if label is not None
             }
-            if all(labels.values()):
+            said = not route.query or all(
+                value in request.query.get(name, ()) for name, value in route.query
+            )
+            if said and all(labels.values()):
                 operation = service.operations[route.operation]
                 return Target(service, operation, route.operation, protocol, labels)
     return Target(service, None, f"{request.method} {request.path}", protocol, {})

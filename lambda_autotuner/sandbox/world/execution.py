@@ -76,7 +76,7 @@ def execute(
     limit_ms = configuration.timeout_s * 1000.0
     late = duration >= limit_ms
     outcome[late] = Outcome.TIMEOUT
-    duration = np.round(np.where(late, limit_ms, duration), 2)
+    duration = np.where(late, limit_ms, duration).round(2)
     duration = np.maximum(duration, 0.01)
 
     init = np.full(len(keys), np.nan)

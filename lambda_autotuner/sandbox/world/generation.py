@@ -1,6 +1,6 @@
 """Traffic made on read: the same function, hour and seed always give the same invocations.
 
-An hour is the unit. Up to 480 invocations each stand for themselves; a busier hour has eight
+An hour is the unit. Up to 240 invocations each stand for themselves; a busier hour has four
 distinct invocations a minute, each with a weight, and the weights add up to the hour's count. All
 randomness hangs on (function, hour, index), never on settings, so that a change of memory changes
 durations and nothing else about what was asked of the function.
@@ -23,7 +23,7 @@ Unsigned = NDArray[np.uint64]
 
 HOUR_MS: Final = 3_600_000
 MINUTE_MS: Final = 60_000
-PER_MINUTE: Final = 8
+PER_MINUTE: Final = 4
 FULL: Final = 60 * PER_MINUTE
 _SMALL: Final = 50.0
 _COUNT, _COUNT_NORMAL, _TIME, _MINUTE, _PAYLOAD, _COLD = 501, 503, 505, 506, 507, 509
@@ -122,7 +122,7 @@ def arrivals(traffic: Traffic, key: int, first_hour: int, last_hour: int) -> Arr
 
 
 def _weights(number: Integers, hour_keys: Unsigned) -> Integers:
-    """How many invocations each of an hour's 480 rows stands for."""
+    """How many invocations each of an hour's rows stands for."""
     minutes = np.arange(60, dtype=np.uint64)
     share = 0.85 + 0.3 * uniforms(mixed(hour_keys[:, None] + minutes[None, :]), _MINUTE)
     reached = np.cumsum(share, axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,15 +38,23 @@ class Invocation:
     architecture: str = "x86_64"
     environment: int = 0
     concurrency: int = 1
-    lines: tuple[str, ...] = ()
 
 
-def _ints() -> array[int]:
-    return array("q")
-
-
-def _floats() -> array[float]:
-    return array("d")
+_TYPES: Final = {
+    "timestamp_ms": "q",
+    "outcome": "q",
+    "version": "q",
+    "qualifier": "q",
+    "key": "Q",
+    "duration_ms": "d",
+    "billed_ms": "d",
+    "init_ms": "d",
+    "memory_mb": "q",
+    "max_memory_mb": "q",
+    "arm": "q",
+    "environment": "q",
+    "concurrency": "q",
+}
 
 
 @dataclass(slots=True)
@@ -53,42 +62,34 @@ class InvocationLog:
     """A growing table of invocations; names of versions and qualifiers are kept once."""
 
     names: list[str] = field(default_factory=list)
-    timestamp_ms: array[int] = field(default_factory=_ints)
-    outcome: array[int] = field(default_factory=_ints)
-    version: array[int] = field(default_factory=_ints)
-    qualifier: array[int] = field(default_factory=_ints)
-    key: array[int] = field(default_factory=lambda: array("Q"))
-    duration_ms: array[float] = field(default_factory=_floats)
-    billed_ms: array[float] = field(default_factory=_floats)
-    init_ms: array[float] = field(default_factory=_floats)
-    memory_mb: array[int] = field(default_factory=_ints)
-    max_memory_mb: array[int] = field(default_factory=_ints)
-    arm: array[int] = field(default_factory=_ints)
-    environment: array[int] = field(default_factory=_ints)
-    concurrency: array[int] = field(default_factory=_ints)
-    # Application lines of single invocations, by key (only those that have any)
-    lines: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    # Made with the first invocation: most functions of a large account are never invoked by hand.
+    table: dict[str, array[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.timestamp_ms)
+        return len(self.table["key"]) if self.table else 0
 
     def add(self, invocation: Invocation) -> None:
         """Append one invocation."""
-        self.timestamp_ms.append(invocation.timestamp_ms)
-        self.outcome.append(int(invocation.outcome))
-        self.version.append(self._name(invocation.version))
-        self.qualifier.append(self._name(invocation.qualifier))
-        self.key.append(invocation.key)
-        self.duration_ms.append(invocation.duration_ms)
-        self.billed_ms.append(invocation.billed_ms)
-        self.init_ms.append(float("nan") if invocation.init_ms is None else invocation.init_ms)
-        self.memory_mb.append(invocation.memory_mb)
-        self.max_memory_mb.append(invocation.max_memory_mb)
-        self.arm.append(invocation.architecture == "arm64")
-        self.environment.append(invocation.environment)
-        self.concurrency.append(invocation.concurrency)
-        if invocation.lines:
-            self.lines[invocation.key] = invocation.lines
+        if not self.table:
+            self.table = {name: array(code) for name, code in _TYPES.items()}
+        init_ms = float("nan") if invocation.init_ms is None else invocation.init_ms
+        row = (
+            invocation.timestamp_ms,
+            int(invocation.outcome),
+            self._name(invocation.version),
+            self._name(invocation.qualifier),
+            invocation.key,
+            invocation.duration_ms,
+            invocation.billed_ms,
+            init_ms,
+            invocation.memory_mb,
+            invocation.max_memory_mb,
+            int(invocation.architecture == "arm64"),
+            invocation.environment,
+            invocation.concurrency,
+        )
+        for column, value in zip(self.table.values(), row, strict=True):
+            column.append(value)
 
     def _name(self, name: str) -> int:
         if name not in self.names:
@@ -97,9 +98,23 @@ class InvocationLog:
 
     def age(self, delta_ms: int) -> None:
         """Let every invocation be older by `delta_ms`."""
-        self.timestamp_ms = array("q", (time - delta_ms for time in self.timestamp_ms))
+        if self.table:
+            times = self.table["timestamp_ms"]
+            self.table["timestamp_ms"] = array("q", (time - delta_ms for time in times))
 
-    def column(self, name: str) -> NDArray[np.generic]:
+    def column(self, name: str) -> NDArray[Any]:
         """A copy of one column."""
-        values: array[float] = getattr(self, name)
-        return np.array(values)
+        return np.array(self.table[name])
+
+    def span_ms(self) -> tuple[int, int] | None:
+        """Times of the first and the last invocation."""
+        if not self.table:
+            return None
+        times = self.table["timestamp_ms"]
+        return times[0], times[-1]
+
+    def qualifiers(self) -> set[str]:
+        """What callers named."""
+        return (
+            {self.names[index] for index in set(self.table["qualifier"])} if self.table else set()
+        )

@@ -73,8 +73,8 @@ def log_group_created_ms(region: RegionState, function_name: str) -> int | None:
         traffic = record.traffic
         if traffic.per_month > 0 and traffic.shape != "never":
             times.append(record.created_ms)
-        elif len(record.log):
-            times.append(record.log.timestamp_ms[0])
+        elif span := record.log.span_ms():
+            times.append(span[0])
     return min(times, default=None)
 
 

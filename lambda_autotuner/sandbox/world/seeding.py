@@ -6,21 +6,28 @@ functions are variants of archetypes (other names, volumes and constants) until 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+from lambda_autotuner.sandbox.functions.mappings import (
+    MAPPINGS,
+    Mapping,
+    Mappings,
+    source_defaults,
+)
 from lambda_autotuner.sandbox.functions.records import (
     Alias,
     Configuration,
     FunctionRecord,
     ProvisionedConcurrency,
     Version,
+    function_arn,
 )
 from lambda_autotuner.sandbox.world.archetypes import ARCHETYPES, Archetype
 from lambda_autotuner.sandbox.world.packages import digest, package
 from lambda_autotuner.sandbox.world.randomness import key_of, mix, uuid_text
 from lambda_autotuner.sandbox.world.replay import replayed
+from lambda_autotuner.sandbox.world.variation import varied
 
 if TYPE_CHECKING:
     from lambda_autotuner.sandbox.state import RegionState
@@ -50,8 +57,34 @@ def populate(region: RegionState) -> None:
     for archetype in chosen(seed, world.settings.functions):
         key = function_key(seed, archetype.name)
         region.functions[archetype.name] = build(region, archetype, key, now_ms)
+        if archetype.queue:
+            _feed(region, archetype, key, now_ms)
     for name, record in replayed_functions(region, world.curves, now_ms).items():
         region.functions[name] = record
+
+
+def _feed(region: RegionState, archetype: Archetype, key: int, now_ms: int) -> None:
+    # The stream or queue that calls a function shows as an event source mapping.
+    service, _, name = archetype.queue.partition(":")
+    place = f"arn:aws:{service}:{region.name}:{region.account.account_id}"
+    qualifier = archetype.alias or None
+    created_ms = now_ms - round(archetype.age_days * DAY_MS)
+    item = Mapping(
+        uuid=_uuid(key, 70),
+        function_arn=function_arn(
+            region.name, region.account.account_id, archetype.name, qualifier
+        ),
+        enabled=True,
+        values={
+            **source_defaults(service),
+            "EventSourceArn": f"{place}:stream/{name}",
+            "StartingPosition": "LATEST",
+        },
+        modified_ms=created_ms,
+        settles_ms=created_ms,
+        creating=False,
+    )
+    region.extension(MAPPINGS, Mappings).items[item.uuid] = item
 
 
 def function_key(seed: int, name: str) -> int:
@@ -80,18 +113,18 @@ def variant(seed: int, index: int) -> Archetype:
     team = _TEAMS[int(draw(2) * len(_TEAMS))]
     stage = _STAGES[min(int(draw(3) ** 2 * len(_STAGES)), 3)]
     scale = 10 ** (draw(4) * 3.2 - 3.4) * (1.0 if stage == "prod" else 0.02)
-    law = dataclasses.replace(
+    law = varied(
         archetype.law,
         io_ms=archetype.law.io_ms * 2 ** (draw(5) * 2 - 1),
         cpu_ms=archetype.law.cpu_ms * 2 ** (draw(6) * 2 - 1),
         phase=draw(7),
     )
-    traffic = dataclasses.replace(
+    traffic = varied(
         archetype.traffic,
         per_month=archetype.traffic.per_month * scale,
         peak_hour=int(draw(8) * 24),
     )
-    return dataclasses.replace(
+    return varied(
         archetype,
         name=f"{team}-{archetype.name}-{stage}-{index:05d}",
         law=law,
@@ -137,7 +170,12 @@ def build(region: RegionState, archetype: Archetype, key: int, now_ms: int) -> F
         key=key,
         archetype=archetype.name,
         seeded_versions=archetype.versions,
-        tags={"team": archetype.owner, "stage": archetype.stage, **archetype.tags},
+        tags={
+            "owner": archetype.owner,
+            "team": archetype.owner,
+            "stage": archetype.stage,
+            **archetype.tags,
+        },
         settles_ms=modified_ms,
         reserved_concurrency=archetype.reserved,
     )
@@ -209,7 +247,7 @@ def _history(
     history: list[tuple[int, Configuration]] = []
     start_ms = created_ms
     for change in sorted(archetype.earlier, key=lambda each: -each.days):
-        earlier = dataclasses.replace(
+        earlier = varied(
             configuration,
             memory_mb=change.memory_mb or configuration.memory_mb,
             timeout_s=change.timeout_s or configuration.timeout_s,
@@ -233,9 +271,7 @@ def _publish(record: FunctionRecord, archetype: Archetype, key: int) -> None:
                 configuration = item
         if number < count:
             raw = package(archetype.name, build_name(key, number))
-            configuration = dataclasses.replace(
-                configuration, code_sha256=digest(raw), code_size=len(raw)
-            )
+            configuration = varied(configuration, code_sha256=digest(raw), code_size=len(raw))
         record.versions[str(number)] = Version(
             str(number), configuration, created_ms, _uuid(key, 100 + number), created_ms
         )

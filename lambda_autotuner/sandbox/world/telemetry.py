@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,30 +24,37 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 IDLE_MINUTES: Final = 8.0
-_CACHE_ROWS: Final = 3_000_000
+_CACHE_ROWS: Final = 3_200_000
 _BLOCKED, _ENVIRONMENT = 601, 602
 _ACTIVITY_DAYS: Final = 14
 _DAY_MS: Final = 86_400_000
 
 
+_Key: TypeAlias = tuple[str, int, int, int, int]
+
+
 class _Cache:
-    """The last generated tables, up to a number of rows in all."""
+    """The widest generated table of each function, up to a number of rows in all."""
 
     def __init__(self) -> None:
-        self.tables: OrderedDict[tuple[int, int, int, int, int], Columns] = OrderedDict()
+        self.tables: OrderedDict[_Key, tuple[int, int, Columns]] = OrderedDict()
         self.rows = 0
 
-    def get(self, key: tuple[int, int, int, int, int]) -> Columns | None:
+    def get(self, key: _Key, first: int, last: int) -> Columns | None:
         found = self.tables.get(key)
-        if found is not None:
-            self.tables.move_to_end(key)
-        return found
+        if found is None or found[0] > first or found[1] < last:
+            return None
+        self.tables.move_to_end(key)
+        return found[2]
 
-    def put(self, key: tuple[int, int, int, int, int], table: Columns) -> None:
-        self.tables[key] = table
+    def put(self, key: _Key, first: int, last: int, table: Columns) -> None:
+        before = self.tables.pop(key, None)
+        if before is not None:
+            self.rows -= len(before[2]) + 1
+        self.tables[key] = first, last, table
         self.rows += len(table) + 1
         while self.rows > _CACHE_ROWS and len(self.tables) > 1:
-            _, dropped = self.tables.popitem(last=False)
+            _, (_, _, dropped) = self.tables.popitem(last=False)
             self.rows -= len(dropped) + 1
 
 
@@ -99,19 +106,19 @@ def recorded(log: InvocationLog) -> Columns:
     """Real invocations as columns."""
     names = tuple(log.names)
     return Columns(
-        timestamp_ms=np.array(log.timestamp_ms, dtype=np.int64),
+        timestamp_ms=log.column("timestamp_ms"),
         weight=np.ones(len(log), dtype=np.int64),
-        duration_ms=np.array(log.duration_ms),
-        billed_ms=np.array(log.billed_ms),
-        init_ms=np.array(log.init_ms),
-        memory_mb=np.array(log.memory_mb, dtype=np.int64),
-        max_memory_mb=np.array(log.max_memory_mb, dtype=np.int64),
-        outcome=np.array(log.outcome, dtype=np.uint8),
-        version=np.array(log.version, dtype=np.int64),
-        qualifier=np.array(log.qualifier, dtype=np.int64),
-        architecture=np.array(log.arm, dtype=np.uint8),
-        key=np.array(log.key, dtype=np.uint64),
-        environment=np.array(log.environment, dtype=np.int64),
+        duration_ms=log.column("duration_ms"),
+        billed_ms=log.column("billed_ms"),
+        init_ms=log.column("init_ms"),
+        memory_mb=log.column("memory_mb"),
+        max_memory_mb=log.column("max_memory_mb"),
+        outcome=log.column("outcome").astype(np.uint8),
+        version=log.column("version"),
+        qualifier=log.column("qualifier"),
+        architecture=log.column("arm").astype(np.uint8),
+        key=log.column("key"),
+        environment=log.column("environment"),
         versions=names,
         qualifiers=names,
     )
@@ -121,11 +128,13 @@ def _generated(region: RegionState, record: FunctionRecord, start_ms: int, end_m
     aged_ms = region.account.aged_ms
     first = (start_ms + aged_ms) // HOUR_MS
     last = -(-(end_ms + aged_ms) // HOUR_MS)
-    key = (id(record), record.stamp, aged_ms, first, last)
-    found = _cache.get(key)
+    # Accounts of one world are seeded alike: until something changes they share what is generated.
+    owner = f"{region.account.account_id}/{region.name}" if record.stamp else ""
+    key: _Key = (owner, record.key, record.created_ms, record.stamp, aged_ms)
+    found = _cache.get(key, int(first), int(last))
     if found is None:
         found = _generate(record, aged_ms, int(first), int(last))
-        _cache.put(key, found)
+        _cache.put(key, int(first), int(last), found)
     return found
 
 
@@ -197,17 +206,22 @@ def _of_route(
         duration_ms=duration,
         billed_ms=billed,
         init_ms=init,
-        memory_mb=np.full(size, memory_mb, dtype=np.int64),
+        memory_mb=_constant(memory_mb, size),
         max_memory_mb=run.max_memory_mb,
         outcome=outcome.astype(np.uint8),
-        version=np.zeros(size, dtype=np.int64),
-        qualifier=np.zeros(size, dtype=np.int64),
-        architecture=np.full(size, architecture == "arm64", dtype=np.uint8),
+        version=_constant(0, size),
+        qualifier=_constant(0, size),
+        architecture=np.broadcast_to(np.uint8(architecture == "arm64"), size),
         key=asked.key,
         environment=environment.astype(np.int64),
         versions=(route.version,),
         qualifiers=(record.traffic.qualifier,),
     )
+
+
+def _constant(value: int, size: int) -> Integers:
+    # One number seen `size` times: a fifth of the memory of a table of a single configuration.
+    return np.broadcast_to(np.int64(value), size)
 
 
 def blocking(load: Floats, servers: int) -> Floats:
@@ -244,9 +258,9 @@ def _called(region: RegionState, record: FunctionRecord, since_ms: int, now_ms: 
         often = record.traffic.per_month > 100  # noqa: PLR2004 - sure to be called in 14 days
         if often or len(_generated(region, record, since_ms, now_ms)):
             found.add(record.traffic.qualifier)
-    log = record.log
-    if len(log) and log.timestamp_ms[-1] >= since_ms:
-        found |= {log.names[index] for index in set(log.qualifier)}
+    span = record.log.span_ms()
+    if span is not None and span[1] >= since_ms:
+        found |= record.log.qualifiers()
     return found
 
 
