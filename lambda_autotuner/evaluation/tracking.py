@@ -60,7 +60,8 @@ class Tracking:
         """
         import mlflow_integration as tracing
 
-        parent = tracing.start_evaluation(
+        start = getattr(tracing, "start_evaluation", None)
+        parent = start and start(
             name,
             run_id=run_id,
             params=dict(params),
@@ -94,7 +95,7 @@ class Tracking:
             category=question.category,
             difficulty=question.difficulty.value,
             tags={"group": question.group, "held_out": str(question.held_out)},
-            parent_run=self.run_id,
+            **({"parent_run": self.run_id} if self.run_id else {}),
         ) as execution:
             yield execution
 
@@ -116,8 +117,14 @@ class Tracking:
             rationale="; ".join(result.scores.problems) or None,
             tags={"safe": str(result.safe), "failure": result.failure or "none", "repeat": str(result.repeat)},
             evaluation=self.run_id,
-            expectations={f"fact_{n + 1}": text for n, text in enumerate(result.expected)},
-            metrics=_metrics(result),
+            **(
+                {
+                    "expectations": {f"fact_{n + 1}": e for n, e in enumerate(result.expected)},
+                    "metrics": _metrics(result),
+                }
+                if self.run_id
+                else {}
+            ),
         )
 
     def finish(self, summary: Mapping[str, Any], artifacts: Mapping[str, str]) -> None:
