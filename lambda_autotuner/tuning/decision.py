@@ -41,11 +41,13 @@ class Policy:
         tolerance_pct: Differences below this many percent do not matter.
         confidence: Mass of credible intervals and of constraints that count as met.
         regret_pct: Expected loss in percent at which a search stops.
+        replicates: Invocations at the pick before a search stops by itself.
     """
 
     tolerance_pct: float = 1.0
     confidence: float = 0.9
     regret_pct: float = 0.05
+    replicates: int = 4
 
     def __post_init__(self) -> None:
         finite("tolerance_pct", self.tolerance_pct, minimum=0, exclusive=True)
@@ -184,7 +186,7 @@ def decide(
     pick = choose(model, objective, configurations, policy)
     if pick is None or model.warm is None:
         return None
-    log_ms = draws(model.warm.belief(configurations))
+    log_ms = draws(model.belief(configurations))
     log_cost = log_costs(model, configurations, log_ms)
     loss = losses(model, objective, configurations, log_cost, log_ms)
     tolerance = math.log1p(policy.tolerance_pct / FULL_PERCENT)

@@ -49,8 +49,7 @@ def knowledge_gradient(
         invocations: How many invocations are left; None is no limit.
     """
     del objective
-    assert model.warm is not None
-    belief = model.warm.belief(decision.configurations)
+    belief = model.belief(decision.configurations)
     price = decision.expected_cost
     score = np.where(model.excluded(decision.configurations), np.inf, np.log(price))
     nodes = ndtri((np.arange(_NODES) + 0.5) / _NODES)
@@ -58,7 +57,13 @@ def knowledge_gradient(
     total = np.diag(belief.covariance)
     pick = decision.picked
     if decision.expected_loss * FULL_PERCENT <= policy.regret_pct:
-        return Gradient(pick, 0, 0.0, "The expected loss is small enough.", "settled")
+        count = model.evidence.at(pick.memory_mb, pick.architecture).succeeded
+        if count >= policy.replicates:
+            return Gradient(pick, 0, 0.0, "The expected loss is small enough.", "settled")
+        if (invocations is None or invocations >= 1) and (
+            money_usd is None or price[decision.pick] <= money_usd
+        ):
+            return Gradient(pick, 1, 0.0)
     for replicates in _REPLICATES:
         if invocations is not None and replicates > invocations:
             continue

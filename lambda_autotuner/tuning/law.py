@@ -1,29 +1,33 @@
 """The law: how the duration of a function depends on its memory size, up to a scale.
 
-A shape is
+A shape is, with m the memory size and v = m / knee,
 
-    d(m) = (io^q + work(m)^q)^(1/q) * pressure(m)
-    work(m) = (1 - io) * (1769 / min(m, knee))^a / speedup(m)
+    d(m) = (w^q + ((1 - w) c(m))^q)^(1/q) * (1 + (pressure / m)^3)
+    c(m) = v^-a                                         for v <= 1 (a share of one core)
+    c(m) = 1 - p + p / min(v, threads)                  for v > 1  (Amdahl's law)
 
-with `io` the share of waiting that no processor shortens, `q` how the two overlap (1: one after
-the other, large: the longer one alone, a steep knee), `a` near 1 the processor share, `knee` where
-one thread has its whole core (1,769 MB), `speedup` Amdahl's law for `parallel` work on the
-vCPUs above it, and `pressure` what a heap close to its limit costs. An ensemble of shapes covers
-what real functions do; the posterior weighs them and adds residuals for what they all miss.
+`w` is waiting that no processor shortens, `q` how it overlaps with work (1: one after the other;
+large: only the longer counts, a steep knee), `a` the power with which a share of a core counts (1:
+processor time; below: bandwidth; above: throttling and small caches), `knee` where one thread has
+its whole core (1,769 MB), `p` the parallel part on up to `threads` threads, and `pressure` what a
+heap close to its limit costs. The posterior weighs an ensemble of such shapes and adds residuals
+for what they all miss.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
 
 from lambda_autotuner.tuning.units import FULL_VCPU_MB, MINIMUM_MEMORY_MB, Floats
 
+_DIMENSIONS = 7
+_CACHED_ROWS = 2_048
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Ensemble:
     """Parameters of many shapes, each an array of shape (P,)."""
 
@@ -32,12 +36,20 @@ class Ensemble:
     exponent: Floats
     knee_mb: Floats
     parallel: Floats
+    threads: Floats
     pressure_mb: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_rows", {})
 
     @property
     def size(self) -> int:
         """Number of shapes P."""
         return len(self.waiting)
+
+    def subset(self, chosen: np.ndarray) -> Ensemble:
+        """The shapes with these indices."""
+        return Ensemble(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def log_duration(self, memory_mb: Floats) -> Floats:
         """Logarithm of each shape's duration, up to a constant per shape.
@@ -49,39 +61,57 @@ class Ensemble:
             Array of shape (M, P).
         """
         memory = np.asarray(memory_mb, dtype=float)[:, None]
-        single = np.minimum(memory, self.knee_mb) / FULL_VCPU_MB
-        cores = np.maximum(memory / self.knee_mb, 1.0)
-        speedup = 1.0 / (1.0 - self.parallel + self.parallel / cores)
-        work = np.log1p(-self.waiting) - self.exponent * np.log(single) - np.log(speedup)
+        share = np.log(np.minimum(memory, self.knee_mb) / self.knee_mb)
+        cores = np.clip(memory / self.knee_mb, 1.0, self.threads)
+        amdahl = np.log(1.0 - self.parallel + self.parallel / cores)
+        work = np.log1p(-self.waiting) - self.exponent * share + amdahl
         waiting = np.log(self.waiting)
-        high = np.maximum(work, waiting)
-        low = np.minimum(work, waiting)
+        high, low = np.maximum(work, waiting), np.minimum(work, waiting)
         joined = high + np.log1p(np.exp(self.overlap * (low - high))) / self.overlap
-        return joined + np.log1p((self.pressure_mb / memory) ** 3)
+        return np.asarray(joined + np.log1p((self.pressure_mb / memory) ** 3))
+
+    def rows(self, memory_mb: Floats) -> Floats:
+        """`log_duration`, remembered per memory size: a search asks for the same few again."""
+        known: dict[float, Floats] = self._rows  # type: ignore[attr-defined]
+        missing = [size for size in memory_mb.tolist() if size not in known]
+        if missing:
+            if len(known) + len(missing) > _CACHED_ROWS:
+                known.clear()
+                missing = memory_mb.tolist()
+            known.update(zip(missing, self.log_duration(np.asarray(missing)), strict=True))
+        return np.stack([known[size] for size in memory_mb.tolist()])
 
 
-def _sequence(count: int, dimensions: int) -> Floats:
-    """Low-discrepancy points in the unit cube, shape (count, dimensions), without randomness."""
+def _sequence(count: int) -> Floats:
+    """Low-discrepancy points in the unit cube, shape (count, 7), the same every time."""
     root = 2.0
-    for _ in range(40):
-        root = (1 + root) ** (1 / (dimensions + 1))
-    steps = root ** -np.arange(1, dimensions + 1)
+    for _ in range(60):
+        root = (1 + root) ** (1 / (_DIMENSIONS + 1))
+    steps = root ** -np.arange(1, _DIMENSIONS + 1)
     return np.asarray((0.5 + np.outer(np.arange(1, count + 1), steps)) % 1.0)
 
 
 @lru_cache(maxsize=4)
 def ensemble(count: int = 1_024) -> Ensemble:
-    """The ensemble that the posterior works with; the same every time.
+    """The ensemble that the posterior works with: the same every time.
 
-    Waiting is drawn between 0.3 % and 99.7 % of the duration at one vCPU, on the logit scale; one
-    in four functions has parallel work; three in ten feel a heap close to its limit.
+    About half of the shapes are work and waiting alone: waiting between 0.1 % and 99.9 % of the
+    duration at one vCPU (drawn on the logit scale), overlapped more sharply than a sum in three of
+    five. Each of the others has one more trait, because a function rarely has two: bound by
+    something slower than processor share (8 %), a knee elsewhere than at 1,769 MB (10 %),
+    parallel work (16 %), a heap close to its limit (12 %).
     """
-    point = _sequence(count, 6)
-    logit = -6.0 + 12.0 * point[:, 0]
-    waiting = 1.0 / (1.0 + np.exp(-logit))
-    overlap = np.exp(np.log(16.0) * np.maximum(0.0, point[:, 1] * 1.5 - 0.5))
-    exponent = 0.94 + 0.18 * point[:, 2]
-    knee = np.where(point[:, 3] < 0.7, float(FULL_VCPU_MB), 1_200 + 1_200 * point[:, 3])
-    parallel = np.where(point[:, 4] < 0.75, 0.0, (point[:, 4] - 0.75) * 4)
-    pressure = np.where(point[:, 5] < 0.7, 0.0, MINIMUM_MEMORY_MB * (point[:, 5] - 0.7) * 5)
-    return Ensemble(waiting, overlap, exponent, knee, parallel, pressure)
+    point = _sequence(count)
+    trait, amount, kind = point[:, 3], point[:, 4], point[:, 5]
+    waiting = 1.0 / (1.0 + np.exp(7.0 - 14.0 * point[:, 0]))
+    overlap = np.exp(np.log(24.0) * np.maximum(0.0, (point[:, 1] - 0.4) / 0.6))
+    bandwidth = trait < 0.08
+    exponent = np.where(bandwidth, 0.3 + 0.64 * amount, 0.94 + 0.2 * point[:, 2])
+    elsewhere = (trait >= 0.08) & (trait < 0.18)
+    knee = np.where(elsewhere, 700 + 1_800 * amount, float(FULL_VCPU_MB))
+    together = (trait >= 0.18) & (trait < 0.34)
+    parallel = np.where(together, 0.3 + 0.69 * amount, 0.0)
+    threads = np.where(kind < 0.4, 6.0, 2.0 + np.floor((kind - 0.4) / 0.6 * 4))
+    tight = (trait >= 0.34) & (trait < 0.46)
+    pressure = np.where(tight, MINIMUM_MEMORY_MB * (0.3 + 2.0 * amount), 0.0)
+    return Ensemble(waiting, overlap, exponent, knee, parallel, threads, pressure)

@@ -17,7 +17,7 @@ from lambda_autotuner.tuning.observation import (
     memory_floor,
     warm_observations,
 )
-from lambda_autotuner.tuning.posterior import Marginal, Posterior
+from lambda_autotuner.tuning.posterior import Belief, Marginal, Posterior
 from lambda_autotuner.tuning.pricing import Rates, storage_usd_per_second
 from lambda_autotuner.tuning.priors import Priors, default_priors
 from lambda_autotuner.tuning.units import MB_PER_GB, MS_PER_SECOND, Architecture, Floats
@@ -56,6 +56,8 @@ class Model:
         self.floor = memory_floor(evidence, workload.memory_headroom)
         warm = warm_observations(evidence)
         self.warm = None if warm is None else Posterior(warm, self.priors)
+        self._remembered: dict[tuple[str, tuple[Configuration, ...]], Marginal] = {}
+        self._beliefs: dict[tuple[Configuration, ...], Belief] = {}
 
     @cached_property
     def cold_rate(self) -> float:
@@ -115,10 +117,32 @@ class Model:
         """
         if self.warm is None:
             raise UsageError("Nothing was measured yet: there is no duration to learn from.")
-        return self.warm.marginal(configurations)
+        key = ("duration", tuple(configurations))
+        if key not in self._remembered:
+            self._remembered[key] = self.warm.marginal(configurations)
+        return self._remembered[key]
+
+    def belief(self, configurations: Sequence[Configuration]) -> Belief:
+        """Joint belief about the log mean warm duration of the configurations.
+
+        Raises:
+            UsageError: Nothing was measured yet.
+        """
+        if self.warm is None:
+            raise UsageError("Nothing was measured yet: there is no duration to learn from.")
+        key = tuple(configurations)
+        if key not in self._beliefs:
+            self._beliefs[key] = self.warm.belief(key)
+        return self._beliefs[key]
 
     def costs(self, configurations: Sequence[Configuration]) -> Marginal:
         """Belief about the log mean cost of an invocation, cold starts blended in."""
+        key = ("cost", tuple(configurations))
+        if key not in self._remembered:
+            self._remembered[key] = self._costs(configurations)
+        return self._remembered[key]
+
+    def _costs(self, configurations: Sequence[Configuration]) -> Marginal:
         warm = self.durations(configurations)
         price = self.usd_per_ms(configurations)[:, None]
         milliseconds = np.exp(warm.means)
@@ -150,7 +174,7 @@ class Model:
             return 0.0, 0.0
         pair = [before, after]
         cost = self.costs(pair)
-        belief = self.warm.belief(pair)
+        belief = self.belief(pair)
         share = self.usd_per_ms(pair) * np.exp(belief.mean - cost.mean())
         spread = np.asarray([-share[0], share[1]])
         deviation = math.sqrt(max(float(spread @ belief.covariance @ spread), 0.0))

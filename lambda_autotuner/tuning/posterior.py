@@ -22,6 +22,11 @@ from lambda_autotuner.tuning.units import Floats
 _SCALE_SD = 4.0
 _PARTICLES = 256
 _MINIMUM_WEIGHT = 0.02
+_FEW_SIZES = 512
+_PRUNE_FROM = 6
+_KEPT_SHAPES = 128
+_JUDGES = 4
+_NEGLIGIBLE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,8 @@ class Posterior:
         self._priors = priors
         self._shapes = shapes or ensemble()
         self._seen = observations
-        self._memory = _log_memory(observations.configurations)
+        self._size = _memory(observations.configurations)
+        self._memory = np.log(self._size)
         self._arch = _architectures(observations.configurations)
         self._fit()
 
@@ -134,136 +140,138 @@ class Posterior:
         nodes = priors.residual_nodes
         self._node = np.repeat(np.arange(len(nodes)), len(levels))
         self._level = np.tile(levels, len(nodes))
-        local = (priors.noise_freedom * self._level[:, None] ** 2 + seen.scatter) / (
-            priors.noise_freedom + np.maximum(seen.count - 1, 0)
-        )
-        noise = local / seen.count + seen.extra_variance
-        kernels = np.stack([self._kernel(n, self._memory, self._arch) for n in range(len(nodes))])
-        same = _same(self._memory, self._arch, self._memory, self._arch)
-        kernels += same * np.asarray([node.independent**2 for node in nodes])[:, None, None]
+        noise = self._local(self._level[:, None]) / seen.count + seen.extra_variance
+        kernels = self._kernels(self._memory, self._arch, self._memory, self._arch)
         matrix = kernels[self._node] + noise[:, :, None] * np.eye(len(self._memory))
         self._inverse = np.linalg.inv(matrix)
         _, logdet = np.linalg.slogdet(matrix)
-        self._residual = seen.log_mean[:, None] - self._shapes.log_duration(np.exp(self._memory))
-        centre = self._residual.mean(axis=0)
-        residual = self._residual - centre
-        solved = self._inverse @ residual
-        fit = (solved * residual).sum(axis=1)
-        prior = np.log([node.weight for node in nodes])
+        residual = seen.log_mean[:, None] - self._shapes.rows(self._size)
+        self._centre = residual.mean(axis=0)
+        residual -= self._centre
+        self._plausible = self._prune(residual)
+        residual = residual[:, self._plausible]
+        self._solved = self._inverse @ residual
+        prior = np.log([node.weight for node in nodes])[self._node]
         logw = (
-            -0.5 * fit
+            -0.5 * (self._solved * residual).sum(axis=1)
             - 0.5 * logdet[:, None]
-            + (prior[self._node] + np.tile(noise_logw, len(nodes)))[:, None]
+            + (prior + np.tile(noise_logw, len(nodes)))[:, None]
         )
         weight = np.exp(logw - logw.max())
         weight /= weight.sum()
-        self._centre = centre
-        self._solved = solved
         self._node_weight = weight.sum(axis=1)
         self._resample(weight)
+
+    def _prune(self, residual: Floats) -> np.ndarray:
+        """Indices of the shapes that are among the likeliest under tight or forgiving nodes.
+
+        With few observations everything is plausible and cheap; with many, most shapes are
+        excluded and the matrices that they would go through are large.
+        """
+        if len(residual) < _PRUNE_FROM:
+            return np.arange(residual.shape[1])
+        kept: set[int] = set()
+        nodes = self._priors.residual_nodes
+        ranked = sorted(range(len(nodes)), key=lambda n: nodes[n].smooth + nodes[n].independent)
+        for node in ranked[:: max(1, len(ranked) // _JUDGES)]:
+            judges = np.flatnonzero(self._node == node)
+            judge = self._inverse[judges[len(judges) // 2]]
+            fit = ((judge @ residual) * residual).sum(axis=0)
+            kept.update(np.argpartition(fit, _KEPT_SHAPES)[:_KEPT_SHAPES].tolist())
+        return np.asarray(sorted(kept))
+
+    def _local(self, level: Floats) -> Floats:
+        """Variance of one invocation at each measured size, given the noise level."""
+        nu = self._priors.noise_freedom
+        return np.asarray((nu * level**2 + self._seen.scatter) / (nu + self._seen.count - 1))
 
     def _resample(self, weight: Floats) -> None:
         """Systematic resampling to K equally likely pairs of (nodes, shape)."""
         edges = np.cumsum(weight.ravel())
         at = (np.arange(_PARTICLES) + 0.5) / _PARTICLES
         chosen = np.minimum(np.searchsorted(edges, at), weight.size - 1)
-        self._pick_node, self._pick_shape = np.unravel_index(chosen, weight.shape)
+        self._pick_node, self._pick_column = np.unravel_index(chosen, weight.shape)
+        self._pick_shape = self._plausible[self._pick_column]
 
-    def _kernel(
-        self,
-        node: int,
-        memory: Floats,
-        arch: Floats,
-        other_memory: Floats | None = None,
-        other_arch: Floats | None = None,
+    def _kernels(
+        self, memory: Floats, arch: Floats, right_memory: Floats, right_arch: Floats
     ) -> Floats:
-        right = memory if other_memory is None else other_memory
-        right_arch = arch if other_arch is None else other_arch
-        values = self._priors.residual_nodes[node]
-        distance = (memory[:, None] - right[None, :]) / values.length
-        same = arch[:, None] == right_arch[None, :]
-        smooth = values.smooth**2 * np.exp(-0.5 * distance**2)
-        smooth = smooth * np.where(same, 1.0, self._priors.architecture_correlation)
-        return np.asarray(_SCALE_SD**2 + smooth + same * self._priors.architecture_sd**2)
+        """Prior covariance of the log mean duration under every residual node, (J, M, N)."""
+        priors = self._priors
+        squared = -0.5 * (memory[:, None] - right_memory[None, :]) ** 2
+        same_arch = (arch[:, None] == right_arch[None, :]).astype(float)
+        same = same_arch * (squared == 0)
+        related = np.where(same_arch > 0, 1.0, priors.architecture_correlation)
+        lengths = sorted({node.length for node in priors.residual_nodes})
+        decay = {length: related * np.exp(squared / length**2) for length in lengths}
+        base = _SCALE_SD**2 + same_arch * priors.architecture_sd**2
+        return np.stack(
+            [
+                base + node.smooth**2 * decay[node.length] + node.independent**2 * same
+                for node in priors.residual_nodes
+            ]
+        )
 
     def _spread(self, memory: Floats, arch: Floats) -> tuple[Floats, Floats]:
-        """Gain per node-pair (H, M, k) and cross kernels (J, M, k)."""
-        nodes = self._priors.residual_nodes
-        cross = np.stack(
-            [self._kernel(n, memory, arch, self._memory, self._arch) for n in range(len(nodes))]
-        )
-        same = _same(memory, arch, self._memory, self._arch)
-        cross += same * np.asarray([node.independent**2 for node in nodes])[:, None, None]
+        """Gain of every pair of nodes (H, M, k), and cross covariances (J, M, k)."""
+        cross = self._kernels(memory, arch, self._memory, self._arch)
         return cross[self._node] @ self._inverse, cross
 
-    def _means(self, memory: Floats, cross: Floats) -> Floats:
+    def _means(self, size: Floats, cross: Floats) -> Floats:
         """Component means, shape (M, K)."""
-        shapes = self._shapes.log_duration(np.exp(memory))[:, self._pick_shape]
-        solved = self._solved[self._pick_node, :, self._pick_shape]
+        if len(size) > _FEW_SIZES:
+            shapes = self._shapes.subset(self._pick_shape).log_duration(size)
+        else:
+            shapes = self._shapes.rows(size)[:, self._pick_shape]
+        solved = self._solved[self._pick_node, :, self._pick_column]
         pulled = np.empty_like(shapes)
         for node in np.unique(self._node[self._pick_node]):
             chosen = self._node[self._pick_node] == node
             pulled[:, chosen] = cross[node] @ solved[chosen].T
         return shapes + self._centre[self._pick_shape] + pulled
 
-    def _prior_variance(self, node: int, memory: Floats, arch: Floats) -> Floats:
-        values = self._priors.residual_nodes[node]
-        return np.full(
-            len(memory),
-            _SCALE_SD**2
-            + values.smooth**2
-            + self._priors.architecture_sd**2
-            + values.independent**2,
+    def _prior_variance(self) -> Floats:
+        """Prior variance at any configuration under every residual node, shape (J,)."""
+        fixed = _SCALE_SD**2 + self._priors.architecture_sd**2
+        return np.asarray(
+            [fixed + node.smooth**2 + node.independent**2 for node in self._priors.residual_nodes]
         )
 
     def marginal(self, configurations: Sequence[Configuration]) -> Marginal:
         """Belief about each configuration for itself; cheap for thousands of them."""
-        memory, arch = _log_memory(configurations), _architectures(configurations)
+        size, arch = _memory(configurations), _architectures(configurations)
+        memory = np.log(size)
         gain, cross = self._spread(memory, arch)
-        prior = np.stack(
-            [self._prior_variance(n, memory, arch) for n in range(len(self._priors.residual_nodes))]
-        )
-        variance = prior[self._node] - (gain * cross[self._node]).sum(axis=2)
+        prior = self._prior_variance()[self._node]
+        variance = prior[:, None] - (gain * cross[self._node]).sum(axis=2)
         deviations = np.sqrt(np.maximum(variance, 1e-10))[self._pick_node].T
-        return Marginal(self._means(memory, cross), deviations)
+        return Marginal(self._means(size, cross), deviations)
 
     def belief(self, configurations: Sequence[Configuration]) -> Belief:
         """Joint belief, all nodes collapsed to one normal by their first two moments."""
-        memory, arch = _log_memory(configurations), _architectures(configurations)
+        size, arch = _memory(configurations), _architectures(configurations)
+        memory = np.log(size)
         gain, cross = self._spread(memory, arch)
-        means = self._means(memory, cross)
+        means = self._means(size, cross)
         mean = means.mean(axis=1)
         centred = means - mean[:, None]
         covariance = centred @ centred.T / means.shape[1]
-        weight = self._node_weight
-        same = _same(memory, arch, memory, arch)
-        for number, node in enumerate(self._priors.residual_nodes):
+        prior = self._kernels(memory, arch, memory, arch)
+        for number in range(len(prior)):
             of_node = np.flatnonzero(self._node == number)
-            share = weight[of_node].sum()
-            if share < 1e-4:
-                continue
-            prior = self._kernel(number, memory, arch) + same * node.independent**2
-            pulled = np.tensordot(weight[of_node], gain[of_node], axes=1)
-            covariance += share * prior - pulled @ cross[number].T
+            share = self._node_weight[of_node].sum()
+            if share > _NEGLIGIBLE:
+                pulled = np.tensordot(self._node_weight[of_node], gain[of_node], axes=1)
+                covariance += share * prior[number] - pulled @ cross[number].T
         covariance = (covariance + covariance.T) / 2
         return Belief(mean, covariance, self._noise(configurations))
 
     def _noise(self, configurations: Sequence[Configuration]) -> Floats:
         """Variance of the log of one more sample at each configuration."""
-        level = float(self._node_weight @ self._level**2)
-        nu = self._priors.noise_freedom
-        seen = dict(
-            zip(
-                self._seen.configurations,
-                zip(self._seen.count, self._seen.scatter, strict=True),
-                strict=True,
-            )
-        )
-        values = []
-        for where in configurations:
-            count, scatter = seen.get(where, (1.0, 0.0))
-            values.append((nu * level + scatter) / (nu + max(count - 1, 0.0)))
-        return np.asarray(values)
+        level = np.sqrt(self._node_weight @ self._level**2)
+        local = dict(zip(self._seen.configurations, self._local(level).tolist(), strict=True))
+        untried = float(level**2)
+        return np.asarray([local.get(where, untried) for where in configurations])
 
     @property
     def noise_level(self) -> float:
@@ -271,14 +279,9 @@ class Posterior:
         return float(np.sqrt(self._node_weight @ self._level**2))
 
 
-def _log_memory(configurations: Sequence[Configuration]) -> Floats:
-    return np.log(np.asarray([where.memory_mb for where in configurations], dtype=float))
+def _memory(configurations: Sequence[Configuration]) -> Floats:
+    return np.asarray([where.memory_mb for where in configurations], dtype=float)
 
 
 def _architectures(configurations: Sequence[Configuration]) -> Floats:
     return np.asarray([float(where.architecture == "arm64") for where in configurations])
-
-
-def _same(memory: Floats, arch: Floats, right: Floats, right_arch: Floats) -> Floats:
-    alike = (memory[:, None] == right[None, :]) & (arch[:, None] == right_arch[None, :])
-    return np.asarray(alike, dtype=float)

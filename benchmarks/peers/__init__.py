@@ -1,0 +1,1 @@
+"""Other ways to find a memory size, written from their published descriptions."""
