@@ -151,10 +151,56 @@ ENVIRONMENT_ENTRY = re.compile(
     r"(?P<value>[^\"'\\,}]+(?:\\(?![\"'])[^\"'\\,}]*)*)"
 )
 _PLAIN_VALUES = frozenset(
-    ["true", "false", "yes", "no", "on", "off", "none", "null", "0", "1", "debug", "info", "warn", "warning", "error", "critical", "trace", "prod", "production", "staging", "stage", "dev", "development", "test", "testing", "qa", "json", "text", "utc"]
+    [
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "none",
+        "null",
+        "0",
+        "1",
+        "debug",
+        "info",
+        "warn",
+        "warning",
+        "error",
+        "critical",
+        "trace",
+        "prod",
+        "production",
+        "staging",
+        "stage",
+        "dev",
+        "development",
+        "test",
+        "testing",
+        "qa",
+        "json",
+        "text",
+        "utc",
+    ]
 )
 _PLAIN_KEYS = frozenset(
-    ["AWS_REGION", "AWS_DEFAULT_REGION", "TZ", "LANG", "LC_ALL", "LOG_LEVEL", "STAGE", "ENV", "ENVIRONMENT", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_EXECUTION_ENV"]
+    [
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "TZ",
+        "LANG",
+        "LC_ALL",
+        "LOG_LEVEL",
+        "STAGE",
+        "ENV",
+        "ENVIRONMENT",
+        "POWERTOOLS_SERVICE_NAME",
+        "POWERTOOLS_LOG_LEVEL",
+        "POWERTOOLS_METRICS_NAMESPACE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_EXECUTION_ENV",
+    ]
 )
 _PLAIN_SHAPE = re.compile(r"^(?:[a-z]{2}(?:-[a-z]+)+-\d|[A-Za-z][A-Za-z0-9_.-]{0,30})$")
 

@@ -291,3 +291,22 @@ def get_experiment_by_name(name: str) -> Any:
     return store.get_experiment_by_name(
         experiment_name(store, found.recorder.destination, name=name)
     )
+
+
+def get_trace(trace_id: str) -> Any:
+    """Return one trace with its spans, None when there is none.
+
+    Raises:
+        TracingError: The back end cannot be reached.
+    """
+    found = _ready()
+    found.recorder.open_backend()
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracing.client import TracingClient
+
+    try:
+        return TracingClient(found.recorder.destination.uri).get_trace(trace_id)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}:
+            return None
+        raise

@@ -19,6 +19,7 @@ _logger = logging.getLogger(__name__)
 # Stands for "the configured experiment" until the delivery worker has resolved its name.
 PLACEHOLDER_EXPERIMENT_ID = "1152921504606846975"
 _DEFAULT_EXPERIMENT_ID = "0"
+_READ_SECONDS = 10.0
 # Written by MLflow itself, needed as they are.
 _STRUCTURAL = frozenset(
     {"mlflow.traceRequestId", "mlflow.spanType", "mlflow.spanStartTimeNs", "mlflow.experimentId"}
@@ -182,7 +183,7 @@ class Recorder:
         if self._backend is None:
             from mlflow_integration.backend import open_store
 
-            self._backend = open_store(self.destination)
+            self._backend = open_store(self.destination, seconds=_READ_SECONDS)
         return self._backend
 
     def real_experiment_id(self, store: Any, experiment_id: str) -> str:

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -33,6 +34,7 @@ _LINGER_SECONDS = 20.0
 _IDLE_SECONDS = 60.0
 _STUCK_SECONDS = 90.0
 _TIDY_SECONDS = 2.0
+_START_SECONDS = 30.0
 _EXIT_STUCK = 75
 
 
@@ -246,6 +248,33 @@ def deliver_all(spool: Path, seconds: float) -> dict[str, Any]:
             **report(spool, worker.backlog),
             "destinations": troubles(worker.delivery.posts.values()),
         }
+
+
+def sync(spool: Path, *, seconds: float = 60.0) -> dict[str, Any]:
+    """Deliver everything in a process of its own, which is left behind when time is up.
+
+    Returns:
+        The report of `deliver_all`; `{"timeout": True, ...}` when it did not finish in time.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-m", "mlflow_integration.worker", str(spool), "--once", str(seconds)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=seconds + _START_SECONDS)
+        except BaseException as error:
+            process.kill()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            return {**report(spool), "destinations": {}, "timeout": True}
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    if process.returncode != 0 or not lines:
+        return {**report(spool), "destinations": {}, "timeout": True}
+    result: dict[str, Any] = json.loads(lines[-1])
+    return result
 
 
 def _deliverable(worker: Worker) -> bool:

@@ -1,0 +1,391 @@
+"""`lambda-autotuner traces`: read, rate and deliver what the agent recorded."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lambda_autotuner.cli.door import Door, common_options, pass_door
+from lambda_autotuner.errors import (
+    EXIT_ACCOUNT,
+    EXIT_NEGATIVE,
+    AccountError,
+    NotFoundError,
+    SettingsError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.tree import Tree
+
+    from mlflow_integration.reading import TraceSummary
+
+_POLL_SECONDS = 1.0
+_TEXT = 60
+
+
+@click.group("traces")
+def command() -> None:
+    """Read, rate and deliver traces."""
+
+
+def _start(door: Door) -> None:
+    """Set tracing up for reading; without a back end nothing can be read.
+
+    Raises:
+        AccountError: The back end cannot be reached.
+        SettingsError: Tracing is switched off, or set up wrongly.
+    """
+    from mlflow_integration import initialize_mlflow
+
+    status = initialize_mlflow(
+        state_dir=door.settings.state_dir, autolog=False, timeout_seconds=10.0
+    )
+    if status.enabled:
+        return
+    kind = AccountError if status.recording else SettingsError
+    raise kind(f"MLflow tracing is not configured: {status.reason}.", remedy=status.remedy)
+
+
+def _load(door: Door, *, filter_text: str | None, limit: int) -> list[TraceSummary]:
+    """Return the newest traces first.
+
+    Raises:
+        UsageError: The filter cannot be expressed in MLflow.
+        AccountError: The back end refused or failed.
+    """
+    from mlflow_integration import search_traces
+    from mlflow_integration.errors import ConfigurationError, TracingError
+    from mlflow_integration.reading import summarize
+
+    _start(door)
+    try:
+        found = search_traces(
+            filter_string=filter_text or "", max_results=limit, return_type="list"
+        )
+    except ConfigurationError as error:
+        raise UsageError(error.message, remedy=error.remedy) from error
+    except TracingError as error:
+        if "does not exist yet" in error.message:
+            return []
+        raise AccountError(error.message, remedy=error.remedy) from error
+    except Exception as error:
+        if type(error).__module__.startswith("mlflow"):
+            raise UsageError(f"MLflow refused this: {str(error)[:300]}.") from error
+        raise
+    return [summarize(trace) for trace in found]
+
+
+_filter_option = click.option(
+    "--filter", "filter_text", help="MLflow filter, such as: attributes.success = 'False'"
+)
+_limit_option = click.option("--limit", default=200, show_default=True, type=click.IntRange(1))
+_format_option = click.option(
+    "--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write CSV here."
+)
+_parquet_option = click.option(
+    "--parquet", type=click.Path(dir_okay=False, path_type=Path), help="Write Parquet here."
+)
+
+
+def _export(
+    door: Door, rows: Sequence[dict[str, Any]], csv_file: Path | None, parquet: Path | None
+) -> None:
+    if csv_file is not None:
+        csv_file.write_text(_csv(rows), "utf-8")
+        door.say(f"{len(rows)} rows written to {csv_file}")
+    if parquet is not None:
+        import pandas as pd
+
+        pd.DataFrame(list(rows)).to_parquet(parquet, index=False)
+        door.say(f"{len(rows)} rows written to {parquet}")
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
+@command.command("list")
+@_filter_option
+@_limit_option
+@_format_option
+@_parquet_option
+@common_options
+@pass_door
+def list_traces(
+    door: Door, filter_text: str | None, limit: int, csv_file: Path | None, parquet: Path | None
+) -> None:
+    """List traces, newest first."""
+    traces = _load(door, filter_text=filter_text, limit=limit)
+    _export(door, [trace.to_row() for trace in traces], csv_file, parquet)
+    door.emit([trace.to_dict() for trace in traces], text=_table(traces))
+
+
+def _table(traces: Sequence[TraceSummary]) -> Table:
+    from rich.table import Table
+
+    table = Table("trace", "started", "ok", "time", "tools", "question", box=None, pad_edge=False)
+    for trace in traces:
+        table.add_row(
+            trace.trace_id,
+            trace.started.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+            _verdict(trace),
+            _milliseconds(trace.duration_ms),
+            str(len(trace.tools)),
+            _short(trace.question),
+        )
+    return table
+
+
+def _verdict(trace: TraceSummary) -> str:
+    if trace.success is None:
+        return "-"
+    return "yes" if trace.success else "no"
+
+
+def _milliseconds(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"  # noqa: PLR2004
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _TEXT else line[: _TEXT - 1] + "…"
+
+
+@command.command("show")
+@click.argument("trace_id")
+@common_options
+@pass_door
+def show(door: Door, trace_id: str) -> None:
+    """Show one trace as a tree with timings."""
+    from mlflow_integration.queries import get_trace
+
+    _start(door)
+    trace = get_trace(trace_id)
+    if trace is None:
+        raise NotFoundError(
+            f"There is no trace {trace_id}.", remedy="See `lambda-autotuner traces list`."
+        )
+    from mlflow_integration.reading import summarize
+
+    data = summarize(trace).to_dict()
+    data["tree"] = [span.to_dict() for span in trace.data.spans]
+    door.emit(data, text=_tree(trace))
+
+
+def _tree(trace: Any) -> Tree:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    children: dict[str | None, list[Any]] = {}
+    known = {span.span_id for span in trace.data.spans}
+    for span in sorted(trace.data.spans, key=lambda each: each.start_time_ns):
+        parent = span.parent_id if span.parent_id in known else None
+        children.setdefault(parent, []).append(span)
+    info = trace.info
+    head = f"{info.trace_id}  {info.state.value}  {_milliseconds(info.execution_duration)}"
+    tree = Tree(Text(f"{head}  {_short(info.request_preview or '')}"))
+
+    def grow(branch: Tree, parent: str | None) -> None:
+        for span in children.get(parent, []):
+            grow(branch.add(Text(_line(span))), span.span_id)
+
+    grow(tree, None)
+    return tree
+
+
+def _line(span: Any) -> str:
+    end = span.end_time_ns or span.start_time_ns
+    took = _milliseconds((end - span.start_time_ns) / 1e6)
+    failed = "" if span.status.status_code.value != "ERROR" else "  ERROR"
+    message = _short(span.status.description or "") if failed else ""
+    return f"{span.name} [{span.span_type}] {took}{failed} {message}".rstrip()
+
+
+@command.command("stats")
+@click.option("--by", type=click.Choice(["category", "model", "session", "day", "hour"]))
+@_filter_option
+@_limit_option
+@_format_option
+@_parquet_option
+@common_options
+@pass_door
+def stats(
+    door: Door,
+    by: str | None,
+    filter_text: str | None,
+    limit: int,
+    csv_file: Path | None,
+    parquet: Path | None,
+) -> None:
+    """Success and error rates, latency, tokens, cost, slowest tools, loops."""
+    from mlflow_integration.reading import grouped, statistics
+
+    traces = _load(door, filter_text=filter_text, limit=limit)
+    groups = grouped(traces, by) if by else {"all": statistics(traces)}
+    rows = [
+        {"group": name, **{k: v for k, v in figures.items() if not isinstance(v, (list, dict))}}
+        for name, figures in groups.items()
+    ]
+    _export(door, rows, csv_file, parquet)
+    door.emit(groups if by else groups["all"], text=_statistics_text(groups))
+
+
+def _statistics_text(groups: dict[str, dict[str, Any]]) -> Any:
+    from rich.console import Group
+    from rich.table import Table
+
+    figures = Table("", *groups, box=None, pad_edge=False)
+    names = [k for k, v in next(iter(groups.values())).items() if not isinstance(v, (list, dict))]
+    for name in names:
+        figures.add_row(name, *(_figure(name, group[name]) for group in groups.values()))
+    tools = Table("tool", "calls", "errors", "p50", "p95", box=None, pad_edge=False)
+    for group in groups.values():
+        for row in group["tools"][:10]:
+            tools.add_row(
+                row["tool"],
+                str(row["calls"]),
+                str(row["errors"]),
+                _milliseconds(row["p50_ms"]),
+                _milliseconds(row["p95_ms"]),
+            )
+    return Group(figures, "", tools) if tools.row_count else figures
+
+
+def _figure(name: str, value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if name.endswith("_rate"):
+        return f"{value:.1%}"
+    if name.endswith("_ms"):
+        return _milliseconds(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+@command.command("compare")
+@click.argument("first")
+@click.argument("second")
+@_limit_option
+@common_options
+@pass_door
+def compare(door: Door, first: str, second: str, limit: int) -> None:
+    """Compare two groups of traces, each given as a filter (or a category's name)."""
+    from rich.table import Table
+
+    from mlflow_integration.reading import compare as side_by_side
+
+    groups = [_load(door, filter_text=_as_filter(text), limit=limit) for text in (first, second)]
+    rows = side_by_side(*groups)
+    table = Table("", first, second, "difference", box=None, pad_edge=False)
+    for row in rows:
+        name = row["figure"]
+        table.add_row(name, *(_figure(name, row[key]) for key in ("a", "b", "difference")))
+    door.emit({"first": first, "second": second, "figures": rows}, text=table)
+
+
+def _as_filter(text: str) -> str:
+    if any(sign in text for sign in "=<>"):
+        return text
+    return "tags.category = '{}'".format(text.replace("'", "''"))
+
+
+@command.command("tail")
+@click.option("--count", type=click.IntRange(1), help="Stop after so many traces.")
+@click.option("--seconds", type=float, help="Stop after so many seconds.")
+@common_options
+@pass_door
+def tail(door: Door, count: int | None, seconds: float | None) -> None:
+    """Show traces as they arrive, until interrupted."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    seen: set[str] | None = None
+    shown = 0
+    while True:
+        traces = _load(door, filter_text=None, limit=50)
+        fresh = [t for t in traces if seen is not None and t.trace_id not in seen]
+        for trace in reversed(fresh):
+            if door.json:
+                door.emit(trace.to_dict())
+            else:
+                click.echo(
+                    f"{trace.started.astimezone():%H:%M:%S} {_verdict(trace):3} "
+                    f"{_milliseconds(trace.duration_ms):>9} {_short(trace.question)}"
+                )
+            shown += 1
+            if count is not None and shown >= count:
+                return
+        seen = (seen or set()) | {trace.trace_id for trace in traces}
+        if deadline is not None and time.monotonic() >= deadline:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+@command.command("sync")
+@click.option("--seconds", default=60.0, show_default=True, help="When to stop trying.")
+@common_options
+@pass_door
+def sync(door: Door, seconds: float) -> None:
+    """Deliver what is kept on disk; exit 4 when a back end is away, 1 when records were refused."""
+    from mlflow_integration.worker import sync as deliver
+
+    door.settings  # noqa: B018 - resolving the settings reads .env
+    spool = door.settings.state_dir / "spool"
+    if not spool.is_dir():
+        door.emit({"pending": {}, "delivered": {}}, text="Nothing was ever recorded here.")
+        return
+    result = deliver(spool, seconds=seconds)
+    door.emit(result, text=_sync_text(result))
+    troubles = [t for t in result.get("destinations", {}).values() if t.get("code")]
+    for trouble in troubles:
+        door.say(f"{trouble['reason']} {trouble['remedy'] or ''}".strip(), style="yellow")
+    if result["pending"] and (troubles or result.get("timeout")):
+        raise SystemExit(EXIT_ACCOUNT)
+    if result["rejected"]:
+        raise SystemExit(EXIT_NEGATIVE)
+
+
+def _sync_text(result: dict[str, Any]) -> str:
+    def line(name: str) -> str:
+        counts = result.get(name) or {}
+        listed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
+        return f"{name}: {listed or 'nothing'}"
+
+    names = ["delivered", "pending", "rejected", "dropped"]
+    return "\n".join(line(name) for name in [*names, *(["damaged"] if "damaged" in result else [])])
+
+
+@command.command("rate")
+@click.argument("trace_id")
+@click.argument("verdict", type=click.Choice(["good", "bad"]))
+@click.option("--comment", help="Why.")
+@click.option("--name", default="helpful", show_default=True, help="What is rated.")
+@common_options
+@pass_door
+def rate(door: Door, trace_id: str, verdict: str, comment: str | None, name: str) -> None:
+    """Rate a trace; the rating is an assessment in MLflow."""
+    import getpass
+
+    from mlflow_integration import initialize_mlflow, log_assessment
+
+    status = initialize_mlflow(state_dir=door.settings.state_dir, autolog=False)
+    if not status.recording:
+        raise SettingsError(f"Nothing can be recorded: {status.reason}.", remedy=status.remedy)
+    done = log_assessment(
+        trace_id, name, verdict == "good", rationale=comment, source_id=getpass.getuser()
+    )
+    if not done:
+        raise AccountError("The rating could not be recorded.", remedy="Run with -vv to see why.")
+    door.emit({"trace_id": trace_id, "name": name, "value": verdict == "good"}, text="Noted.")
