@@ -1,5 +1,5 @@
 """CloudWatch: metrics, metric math, alarms and dashboards."""
 
-from lambda_autotuner.sandbox.cloudwatch import metrics, queries
+from lambda_autotuner.sandbox.cloudwatch import alarms, dashboards, definitions, metrics, queries
 
-__all__ = ["metrics", "queries"]
+__all__ = ["alarms", "dashboards", "definitions", "metrics", "queries"]

@@ -28,9 +28,7 @@ def evaluate(node: Node, scope: Scope) -> Value:
     Raises:
         ExpressionError: unknown name or function, or arguments that do not fit.
     """
-    if isinstance(node, Number):
-        return node.value
-    if isinstance(node, Text):
+    if isinstance(node, (Number, Text)):
         return node.value
     if isinstance(node, Name):
         return _named(node.value, scope)

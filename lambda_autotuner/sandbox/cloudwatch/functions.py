@@ -7,7 +7,7 @@ refused by name.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeAlias
@@ -15,8 +15,8 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from lambda_autotuner.sandbox.cloudwatch.expression_parser import ExpressionError
-from lambda_autotuner.sandbox.cloudwatch.values import Scope, Series, Value, aligned, defined
 from lambda_autotuner.sandbox.cloudwatch.statistics import Floats
+from lambda_autotuner.sandbox.cloudwatch.values import Scope, Series, Value, aligned, defined
 
 Implementation: TypeAlias = Callable[[list[Value], Scope], Value]
 _REDUCERS: Final[dict[str, Callable[[Floats], float]]] = {
@@ -128,10 +128,10 @@ def _diff_time(series: Series) -> Series:
     )
 
 
-def _calendar(part: Callable[[datetime.datetime], float]) -> Callable[[Series], Series]:
+def _calendar(part: Callable[[dt.datetime], float]) -> Callable[[Series], Series]:
     def apply(series: Series) -> Series:
         moments = (
-            datetime.datetime.fromtimestamp(item / 1000.0, tz=datetime.UTC)
+            dt.datetime.fromtimestamp(item / 1000.0, tz=dt.UTC)
             for item in series.timestamp_ms.tolist()
         )
         return replace(series, values=np.array([part(moment) for moment in moments], np.float64))
@@ -173,7 +173,7 @@ def _filled(series: Series, filler: Value, scope: Scope) -> Series:
     return defined(replace(series, timestamp_ms=grid, values=values))
 
 
-def _if(arguments: list[Value], scope: Scope) -> Value:
+def _if(arguments: list[Value], _: Scope) -> Value:
     values = _arguments("IF", arguments, 2, 3)
     condition = values[0]
     then, otherwise = values[1], values[2] if len(values) == 3 else None  # noqa: PLR2004
@@ -219,8 +219,7 @@ def _metrics(arguments: list[Value], scope: Scope) -> Value:
     return found
 
 
-def _sort(arguments: list[Value], scope: Scope) -> Value:
-    del scope
+def _sort(arguments: list[Value], _: Scope) -> Value:
     _arguments("SORT", arguments, 3, 4)
     members = _list("SORT", arguments[0])
     by, order = arguments[1:3]
@@ -246,7 +245,7 @@ def _whole(value: Value) -> int:
     return int(value)
 
 
-def _slice(arguments: list[Value], scope: Scope) -> Value:
+def _slice(arguments: list[Value], _: Scope) -> Value:
     values = _arguments("SLICE", arguments, 2, 3)
     members = _list("SLICE", values[0])
     start = _whole(values[1])
@@ -267,7 +266,7 @@ def _search(arguments: list[Value], scope: Scope) -> Value:
 
 
 def _edge(name: str, index: int) -> Implementation:
-    def function(arguments: list[Value], scope: Scope) -> Value:
+    def function(arguments: list[Value], _: Scope) -> Value:
         (value,) = _arguments(name, arguments, 1, 1)
         if isinstance(value, list):
             if not value:
@@ -287,12 +286,12 @@ def _count(arguments: list[Value], scope: Scope) -> Value:
     return float(len(_series("DATAPOINT_COUNT", value).values))
 
 
-def _metric_count(arguments: list[Value], scope: Scope) -> Value:
+def _metric_count(arguments: list[Value], _: Scope) -> Value:
     (value,) = _arguments("METRIC_COUNT", arguments, 1, 1)
     return float(len(_list("METRIC_COUNT", value)))
 
 
-def _remove_empty(arguments: list[Value], scope: Scope) -> Value:
+def _remove_empty(arguments: list[Value], _: Scope) -> Value:
     (value,) = _arguments("REMOVE_EMPTY", arguments, 1, 1)
     return [item for item in _list("REMOVE_EMPTY", value) if len(item.values)]
 
@@ -305,7 +304,7 @@ def _time_series(arguments: list[Value], scope: Scope) -> Value:
     return Series(grid, np.full(len(grid), value), scope.default_period_ms, "TIME_SERIES")
 
 
-def _period(arguments: list[Value], scope: Scope) -> Value:
+def _period(arguments: list[Value], _: Scope) -> Value:
     (value,) = _arguments("PERIOD", arguments, 1, 1)
     return _series("PERIOD", value).period_ms / 1000.0
 

@@ -5,7 +5,7 @@ Source: Amazon CloudWatch User Guide, "Using dynamic labels".
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -97,7 +97,7 @@ def _figure(what: str, points: Points) -> str | None:
         if name not in places:
             return None
         seconds = int(points.timestamp_ms[places[name]]) / 1000
-        return datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC).strftime("%H:%M")
+        return dt.datetime.fromtimestamp(seconds, tz=dt.UTC).strftime("%H:%M")
     figures = {
         "AVG": values.mean(),
         "MAX": values.max(),

@@ -231,9 +231,7 @@ def catalogue(
 ) -> Iterator[tuple[str, Dimensions]]:
     """What ListMetrics lists: (metric name, dimensions), filtered; cheap enough to page over."""
     if not required:
-        for name in ACCOUNT_WIDE:
-            if metric in (None, name):
-                yield name, ()
+        yield from ((name, ()) for name in ACCOUNT_WIDE if metric in (None, name))
     if not set(required) <= {"FunctionName", "Resource", "ExecutedVersion"}:
         return
     seen: set[str] = set()
@@ -243,9 +241,8 @@ def catalogue(
         for dimensions in _dimension_sets(region, function, qualifier, first=function not in seen):
             held = dict(dimensions)
             if all(key in held and value in (None, held[key]) for key, value in required.items()):
-                for name in _metric_names(region, function, qualifier, dimensions):
-                    if metric in (None, name):
-                        yield name, dimensions
+                names = _metric_names(region, function, qualifier, dimensions)
+                yield from ((name, dimensions) for name in names if metric in (None, name))
         seen.add(function)
 
 

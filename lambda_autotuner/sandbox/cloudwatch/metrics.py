@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import math
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.cloudwatch import source
+from lambda_autotuner.sandbox.cloudwatch.paging import offset_of, token_for
 from lambda_autotuner.sandbox.cloudwatch.recorded import Key, Recording, dimensions_of
 from lambda_autotuner.sandbox.cloudwatch.series import (
     DAY_MS,
@@ -111,8 +111,10 @@ def _record(recording: Recording, item: Mapping[str, Any], now_ms: int) -> None:
     sets = item.get("StatisticValues")
     if sets is not None:
         if sets["SampleCount"] > 0:
-            row = (sets["SampleCount"], sets["Sum"], sets["Minimum"], sets["Maximum"])
-            recording.sets.append((time, *(float(number) for number in row)))
+            count, total = float(sets["SampleCount"]), float(sets["Sum"])
+            recording.sets.append(
+                (time, count, total, float(sets["Minimum"]), float(sets["Maximum"]))
+            )
         return
     values = item.get("Values")
     values = [item["Value"]] if values is None else values
@@ -194,7 +196,7 @@ def _datapoints(
 def list_metrics(call: Call, params: Params) -> Result:
     """Metrics with data in the last two weeks, 500 a page."""
     required = {item["Name"]: item.get("Value") for item in params.get("Dimensions") or ()}
-    offset = _offset(params.get("NextToken"))
+    offset = offset_of(params.get("NextToken"), "metrics")
     found = source.of(call)
     keys = found.list(params.get("Namespace"), params.get("MetricName"), required)
     if params.get("RecentlyActive"):
@@ -210,8 +212,7 @@ def list_metrics(call: Call, params: Params) -> Result:
     ]
     reply: dict[str, Any] = {"Metrics": metrics}
     if len(page) > PAGE_SIZE:
-        token = f"metrics:{offset + PAGE_SIZE}".encode()
-        reply["NextToken"] = base64.urlsafe_b64encode(token).decode()
+        reply["NextToken"] = token_for("metrics", offset + PAGE_SIZE)
     if params.get("IncludeLinkedAccounts"):
         reply["OwningAccounts"] = [call.account_id] * len(metrics)
     return reply
@@ -224,15 +225,3 @@ def _recent(call: Call, found: source.Source, key: Key) -> bool:
     if latest_ms is not None:
         return latest_ms >= start_ms
     return bool(found.read(key, start_ms, call.now_ms))
-
-
-def _offset(token: str | None) -> int:
-    if not token:
-        return 0
-    try:
-        kind, _, offset = base64.urlsafe_b64decode(token.encode()).decode().partition(":")
-        if kind == "metrics" and offset.isascii() and offset.isdigit():
-            return int(offset)
-    except ValueError:
-        pass
-    raise value_error("The parameter NextToken is not valid.")

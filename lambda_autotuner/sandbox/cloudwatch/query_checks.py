@@ -57,10 +57,10 @@ def _check_query(where: str, query: dict[str, Any]) -> None:
         )
     if "MetricStat" not in query:
         if query.get("Period") is not None:
-            _check_period(f"{where}.Period", int(query["Period"]))
+            check_period(f"{where}.Period", int(query["Period"]))
         return
     stat = query["MetricStat"]
-    _check_period(f"{where}.MetricStat.Period", int(stat["Period"]))
+    check_period(f"{where}.MetricStat.Period", int(stat["Period"]))
     if parse_statistic(stat["Stat"]) is None:
         raise _refusal(
             f"The value {stat['Stat']} for parameter {where}.MetricStat.Stat is not supported."
@@ -70,7 +70,12 @@ def _check_query(where: str, query: dict[str, Any]) -> None:
             raise _refusal(f"The parameter {where}.MetricStat.Metric.{member} is required.")
 
 
-def _check_period(where: str, period_s: int) -> None:
+def check_period(where: str, period_s: int) -> None:
+    """Refuse a period that metrics do not have.
+
+    Raises:
+        ServiceError: ValidationException.
+    """
     if period_s in _SHORT_PERIODS or (period_s > 0 and period_s % 60 == 0):
         return
     raise _refusal(

@@ -26,7 +26,7 @@ class Recording:
     times: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
-    # (time, count, sum, minimum, maximum)
+    # each is a time, a count, a sum, a minimum and a maximum
     sets: list[tuple[int, float, float, float, float]] = field(default_factory=list)
 
     def data(self, unit: str) -> MetricData:

@@ -118,9 +118,7 @@ def group(buckets: Integers, values: Floats, weights: Floats) -> Grouped:
     else:
         order = np.lexsort((values, buckets))
     buckets, values, weights = buckets[order], values[order], weights[order]
-    changes = np.flatnonzero(np.diff(buckets)) + 1
-    first = np.concatenate(([0], changes)) if len(buckets) else np.empty(0)
-    first = first.astype(np.int64)
+    first = np.flatnonzero(np.diff(buckets, prepend=buckets[:1] - 1)).astype(np.int64)
     ahead = np.concatenate(([0.0], np.cumsum(weights, dtype=np.float64)))
     return Grouped(buckets[first].astype(np.int64), first, values, weights, ahead)
 

@@ -60,7 +60,7 @@ _OPERATIONS: Final[dict[str, Callable[[Floats, Floats], Floats]]] = {
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
     "/": lambda a, b: a / b,
-    "^": lambda a, b: np.power(a, b),
+    "^": np.power,
     "==": lambda a, b: (a == b).astype(np.float64),
     "!=": lambda a, b: (a != b).astype(np.float64),
     "<": lambda a, b: (a < b).astype(np.float64),

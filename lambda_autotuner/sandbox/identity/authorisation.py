@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -149,7 +149,7 @@ def denied(call: Call, action: str, resource: str, layer: str, decision: Decisio
 
 def context_of(call: Call, resource: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """The values that a policy's conditions can look at."""
-    moment = datetime.datetime.fromtimestamp(call.now_ms / 1000, tz=datetime.UTC)
+    moment = dt.datetime.fromtimestamp(call.now_ms / 1000, tz=dt.UTC)
     arn = call.principal.arn
     context: dict[str, Any] = {
         "aws:SourceIp": call.source_ip,

@@ -6,7 +6,7 @@ Source: AWS IAM User Guide, "IAM JSON policy elements: Condition operators".
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -71,9 +71,9 @@ def _moment(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        parsed = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+        parsed = dt.datetime.fromisoformat(text)
         if parsed.tzinfo is None:
-            parsed = parsed.replace(tzinfo=datetime.UTC)
+            parsed = parsed.replace(tzinfo=dt.UTC)
         return parsed.timestamp()
 
 

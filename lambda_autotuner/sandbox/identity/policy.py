@@ -101,15 +101,7 @@ def _check(statement: Any, *, trust: bool) -> None:
         raise PolicyError("Syntax errors in policy.")
     if ("Action" in statement) == ("NotAction" in statement):
         raise PolicyError("Policy statement must contain actions.")
-    if trust:
-        if "Resource" in statement:
-            raise PolicyError("Has prohibited field Resource")
-        if "Principal" not in statement and "NotPrincipal" not in statement:
-            raise PolicyError("Missing required field Principal")
-    elif "Principal" in statement or "NotPrincipal" in statement:
-        raise PolicyError("Policy document should not specify a principal.")
-    elif ("Resource" in statement) == ("NotResource" in statement):
-        raise PolicyError("Policy statement must contain resources.")
+    _check_targets(statement, trust=trust)
     for action in listed(statement.get("Action", statement.get("NotAction"))):
         if action != "*" and ":" not in action:
             raise PolicyError(
@@ -121,6 +113,19 @@ def _check(statement: Any, *, trust: bool) -> None:
     for name, tests in condition.items():
         if not known_operator(name) or not isinstance(tests, dict):
             raise PolicyError(f"Invalid Condition type : {name}.")
+
+
+def _check_targets(statement: Mapping[str, Any], *, trust: bool) -> None:
+    """A trust policy names principals, any other policy resources."""
+    principal = "Principal" in statement or "NotPrincipal" in statement
+    if trust and "Resource" in statement:
+        raise PolicyError("Has prohibited field Resource")
+    if trust and not principal:
+        raise PolicyError("Missing required field Principal")
+    if not trust and principal:
+        raise PolicyError("Policy document should not specify a principal.")
+    if not trust and ("Resource" in statement) == ("NotResource" in statement):
+        raise PolicyError("Policy statement must contain resources.")
 
 
 def listed(value: Any) -> list[str]:

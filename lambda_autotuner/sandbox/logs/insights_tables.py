@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambda_autotuner.sandbox.call import Call as Request
+from lambda_autotuner.sandbox.functions.report import report_line
 from lambda_autotuner.sandbox.logs import groups
 from lambda_autotuner.sandbox.logs.insights.columns import Column, constant, number, objects
 from lambda_autotuner.sandbox.logs.insights.pipeline import Table
@@ -34,7 +35,6 @@ from lambda_autotuner.sandbox.logs.insights.syntax import (
 )
 from lambda_autotuner.sandbox.logs.reader import Event
 from lambda_autotuner.sandbox.logs.state import GroupSettings
-from lambda_autotuner.sandbox.functions.report import report_line
 from lambda_autotuner.sandbox.world import logbook, telemetry
 from lambda_autotuner.sandbox.world.columns import Columns
 
@@ -86,7 +86,7 @@ def _only_reports(node: Node) -> bool:
         return Constant("REPORT") in node.arguments
     if node.name == "like" and node.arguments[0] in (Field("@message"), Field("@type")):
         wanted = node.arguments[1]
-        text = wanted.value if isinstance(wanted, Constant) else getattr(wanted, "regex").pattern
+        text = wanted.value if isinstance(wanted, Constant) else wanted.regex.pattern
         return isinstance(text, str) and text.removeprefix("^").startswith("REPORT")
     return False
 
@@ -98,7 +98,7 @@ def _countable(command: Command) -> bool:
         nodes = [command.node]
     elif isinstance(command, Parse):
         nodes = [command.source]
-        if any("request" in name.lower() or "id" == name.lower() for name in command.names):
+        if any("request" in name.lower() or name.lower() == "id" for name in command.names):
             return False
     elif isinstance(command, Fields):
         nodes = [item.node for item in command.items if not isinstance(item.node, Field)]

@@ -115,9 +115,9 @@ def _select(item: Any, steps: list[str | int | None]) -> list[Any]:
     for step in steps:
         further: list[Any] = []
         for value in found:
-            if isinstance(step, str) and isinstance(value, dict) and step in value:
-                further.append(value[step])
-            elif isinstance(step, int) and isinstance(value, list) and step < len(value):
+            if (isinstance(step, str) and isinstance(value, dict) and step in value) or (
+                isinstance(step, int) and isinstance(value, list) and step < len(value)
+            ):
                 further.append(value[step])
             elif step is None and isinstance(value, (list, dict)):
                 further.extend(value if isinstance(value, list) else value.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 import re
 from dataclasses import dataclass
@@ -132,7 +132,7 @@ def printed(value: float, style: str) -> str | None:
 
 def time_text(milliseconds: float) -> str:
     """`2026-11-22 23:30:00.000`."""
-    moment = datetime.datetime.fromtimestamp(int(milliseconds) / 1000, tz=datetime.UTC)
+    moment = dt.datetime.fromtimestamp(int(milliseconds) / 1000, tz=dt.UTC)
     return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{int(milliseconds) % 1000:03d}"
 
 
