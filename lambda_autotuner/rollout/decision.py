@@ -132,19 +132,25 @@ def decide_from(plan: Plan, seen: Observation, settings: RolloutSettings) -> Loo
             Decision.HOLD,
             "Nothing to compare with: there was no traffic before the change. A person decides.",
         )
+    return look(*_judge_open(monitors, seen, settings))
+
+
+def _judge_open(
+    monitors: Sequence[Monitor], seen: Observation, settings: RolloutSettings
+) -> tuple[Decision, str]:
+    """Nothing is broken and there is enough traffic: is everything within its bound?"""
+    count = seen.changed.invocations
     open_ones = [m for m in monitors if m.name in _DECISIVE and m.verdict is Verdict.OPEN]
     if not open_ones:
-        return look(Decision.PROMOTE, f"Within all bounds after {count} invocations.")
-    if minutes < settings.detection_minutes:
+        return Decision.PROMOTE, f"Within all bounds after {count} invocations."
+    if seen.minutes < settings.detection_minutes:
         names = ", ".join(monitor.name for monitor in open_ones)
-        return look(Decision.HOLD, f"Not decided yet: {names}.")
+        return Decision.HOLD, f"Not decided yet: {names}."
     near = [m for m in open_ones if m.progress is not None and m.progress > _GUARD]
     if near:
-        return look(
-            Decision.ROLL_BACK,
-            f"{_words(near)} at the end of the detection time ({settings.detection_minutes:g} min).",
-        )
-    return look(
+        end = f"at the end of the detection time ({settings.detection_minutes:g} min)"
+        return Decision.ROLL_BACK, f"{_words(near)} {end}."
+    return (
         Decision.PROMOTE,
         f"No figure is near its bound at the end of the detection time, {count} invocations.",
     )
