@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ def put_log_events(call: Call, params: Params) -> Result:
     stream = streams.need(call, group, params["logStreamName"])
     items = params["logEvents"]
     times = [int(item["timestamp"]) for item in items]
-    if any(later < earlier for earlier, later in zip(times, times[1:], strict=False)):
+    if any(later < earlier for earlier, later in itertools.pairwise(times)):
         raise ServiceError(
             "InvalidParameterException",
             "Log events in a single PutLogEvents request must be in chronological order.",

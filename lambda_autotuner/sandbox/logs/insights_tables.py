@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambda_autotuner.sandbox.call import Call as Request
-from lambda_autotuner.sandbox.functions.report import report_line
 from lambda_autotuner.sandbox.logs import groups
 from lambda_autotuner.sandbox.logs.insights.columns import Column, constant, number, objects
 from lambda_autotuner.sandbox.logs.insights.pipeline import Table
@@ -30,6 +29,7 @@ from lambda_autotuner.sandbox.logs.insights.syntax import (
     Filter,
     Node,
     Parse,
+    Pattern,
     Stats,
     fields_of,
 )
@@ -86,6 +86,8 @@ def _only_reports(node: Node) -> bool:
         return Constant("REPORT") in node.arguments
     if node.name == "like" and node.arguments[0] in (Field("@message"), Field("@type")):
         wanted = node.arguments[1]
+        if isinstance(wanted, Pattern):
+            return wanted.regex.pattern.removeprefix("^").startswith("REPORT")
         text = wanted.value if isinstance(wanted, Constant) else wanted.regex.pattern
         return isinstance(text, str) and text.removeprefix("^").startswith("REPORT")
     return False
@@ -203,10 +205,9 @@ def _messages(parts: Sequence[Part], sizes: list[int], index: NDArray[np.int64])
     begin = 0
     for part, size in zip(parts, sizes, strict=True):
         mine = np.flatnonzero((index >= begin) & (index < begin + size))
-        texts[mine] = [
-            report_line(logbook.facts_of(part.columns, int(row), {}, part.snap_start))
-            for row in index[mine] - begin
-        ]
+        texts[mine] = logbook.report_lines(
+            part.columns.where(index[mine] - begin), snap_start=part.snap_start
+        )
         begin += size
     return Column(texts, "raw")
 
@@ -220,11 +221,11 @@ def alike(
     for group in found:
         first_ms = max(start_ms, groups.kept_from(call, group))
         for function in logbook.functions_of_group(call.region, group.name):
-            table = _invoked(telemetry.columns(call.region, function, first_ms, end_ms))
+            columns = _invoked(telemetry.columns(call.region, function, first_ms, end_ms))
             record = telemetry.records(call.region, function)[-1]
             snap_start = _snap_start(call, function)
-            for row, weight in enumerate(table.weight.tolist()):
-                for line in logbook.of_row(table, row, record.archetype, snap_start=snap_start):
+            for row, weight in enumerate(columns.weight.tolist()):
+                for line in logbook.of_row(columns, row, record.archetype, snap_start=snap_start):
                     event = Event(
                         line.timestamp_ms,
                         line.message,
@@ -259,18 +260,23 @@ def of_events(call: Request, events: Sequence[tuple[str, Event]]) -> Table:
 
 
 def _plain(call: Request, name: str, events: Sequence[tuple[str, Event]]) -> Column | None:
-    if name == "@timestamp":
-        return Column(np.array([float(event.timestamp_ms) for _, event in events]), "time")
-    if name == "@ingestionTime":
-        return Column(np.array([float(event.ingested_ms) for _, event in events]), "time")
-    if name == "@message":
-        return objects([event.message for _, event in events])
-    if name == "@logStream":
-        return objects([event.stream for _, event in events])
-    if name == "@log":
-        return objects([f"{call.account_id}:{group}" for group, _ in events])
-    if name == "@ptr":
-        return objects([pointer(group, event) for group, event in events])
+    """The fields that every event has; None for any other field."""
+    times: dict[str, Callable[[Event], int]] = {
+        "@timestamp": lambda event: event.timestamp_ms,
+        "@ingestionTime": lambda event: event.ingested_ms,
+    }
+    texts: dict[str, Callable[[str, Event], str]] = {
+        "@message": lambda _, event: event.message,
+        "@logStream": lambda _, event: event.stream,
+        "@log": lambda group, _: f"{call.account_id}:{group}",
+        "@ptr": pointer,
+    }
+    if name in times:
+        read = times[name]
+        return Column(np.array([float(read(event)) for _, event in events]), "time")
+    if name in texts:
+        show = texts[name]
+        return objects([show(group, event) for group, event in events])
     return None
 
 

@@ -115,10 +115,10 @@ def _select(item: Any, steps: list[str | int | None]) -> list[Any]:
     for step in steps:
         further: list[Any] = []
         for value in found:
-            if (isinstance(step, str) and isinstance(value, dict) and step in value) or (
-                isinstance(step, int) and isinstance(value, list) and step < len(value)
-            ):
-                further.append(value[step])
+            if isinstance(value, dict) and isinstance(step, str):
+                further += [value[step]] if step in value else []
+            elif isinstance(value, list) and isinstance(step, int):
+                further += value[step : step + 1]
             elif step is None and isinstance(value, (list, dict)):
                 further.extend(value if isinstance(value, list) else value.values())
         found = further

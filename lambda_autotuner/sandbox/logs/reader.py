@@ -48,8 +48,10 @@ def events(
     end_ms = min(end_ms, call.now_ms + 1)
     parts: list[Iterable[Event]] = []
     if start_ms < end_ms:
-        for function in logbook.functions_of_group(call.region, group.name):
-            parts.append(_generated(call, group, function, start_ms, end_ms, newest_first, streams))
+        parts += [
+            _generated(call, group, function, start_ms, end_ms, newest_first, streams)
+            for function in logbook.functions_of_group(call.region, group.name)
+        ]
     stored = [
         _stored(stream, start_ms, end_ms, newest_first=newest_first)
         for stream in group.streams.values()

@@ -51,20 +51,24 @@ def aggregate(name: str, arguments: Sequence[Column], groups: Groups) -> Column:
         return _distinct(arguments[0], groups)
     if name in ("earliest", "latest", "sortsfirst", "sortslast"):
         return _edge(name, arguments[0], groups)
-    if name == "median":
-        return _percentile(arguments[0], 50.0, groups)
-    if name == "pct":
-        if len(arguments) != 2:  # noqa: PLR2004 - a field and a percentage
-            raise QueryError("wrong number of arguments for function pct")
-        wanted = as_numbers(arguments[1])
-        percent = float(wanted[0]) if len(wanted) else 50.0
-        if not 0 <= percent <= 100:  # noqa: PLR2004 - a percentage
-            raise QueryError("pct needs a percentage between 0 and 100")
-        return _percentile(arguments[0], percent, groups)
+    if name in ("pct", "median"):
+        return _percentile(arguments[0], _percent(name, arguments), groups)
     if name in ("max", "min") and _textual(arguments[0]):
         return _edge("sortslast" if name == "max" else "sortsfirst", arguments[0], groups)
     result = _numeric(name, arguments[0], groups)
     return Column(result.values, arguments[0].style) if _keeps_style(name, arguments[0]) else result
+
+
+def _percent(name: str, arguments: Sequence[Column]) -> float:
+    if name == "median":
+        return 50.0
+    if len(arguments) != 2:  # noqa: PLR2004 - a field and a percentage
+        raise QueryError("wrong number of arguments for function pct")
+    wanted = as_numbers(arguments[1])
+    percent = float(wanted[0]) if len(wanted) else 50.0
+    if not 0 <= percent <= 100:  # noqa: PLR2004 - a percentage
+        raise QueryError("pct needs a percentage between 0 and 100")
+    return percent
 
 
 def _keeps_style(name: str, column: Column) -> bool:
@@ -79,7 +83,9 @@ def _textual(column: Column) -> bool:
 
 
 def _sum(values: Floats, groups: Groups) -> Floats:
-    total: Floats = np.bincount(groups.number, weights=values, minlength=groups.count)
+    total: Floats = np.bincount(groups.number, weights=values, minlength=groups.count).astype(
+        np.float64
+    )
     return total
 
 
@@ -148,7 +154,7 @@ def _edge(name: str, column: Column, groups: Groups) -> Column:
             continue
         key: float | str = time if by_time else text
         held = rank[number]
-        if held is None or (key > held if last else key < held):  # type: ignore[operator]
+        if held is None or (key > held if last else key < held):
             chosen[number], rank[number] = text, key
     return objects(list(chosen))
 

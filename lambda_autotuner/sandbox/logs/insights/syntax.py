@@ -6,6 +6,7 @@ Source: Amazon CloudWatch Logs User Guide, "CloudWatch Logs Insights language qu
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -205,14 +206,14 @@ class _Reader:
     def command(self) -> Command:
         token = self.take()
         name = token.text.lower()
-        reader = {
+        readers: dict[str, Callable[[], Command]] = {
             "fields": self.fields, "display": self.display, "filter": self.filter,
             "parse": self.parse, "stats": self.stats, "sort": self.sort, "order": self.order,
             "limit": self.limit, "head": self.limit, "dedup": self.dedup,
-        }.get(name if token.kind == "name" else "")  # fmt: skip
-        if reader is None:
+        }  # fmt: skip
+        if token.kind != "name" or name not in readers:
             raise self.fail(token)
-        found: Command = reader()
+        found = readers[name]()
         if self.peek() is not None:
             raise self.fail()
         return found
@@ -399,28 +400,29 @@ class _Reader:
 
     def atom(self) -> Node:
         token = self.take()
-        if token.kind == "number":
-            following = self.peek()
-            unit = self.word().rstrip("s") if following is not None else ""
-            if unit in _UNITS_MS and following is not None and following.start == token.end:
-                self.position += 1
-                return Constant(float(token.text) * _UNITS_MS[unit])
-            return Constant(float(token.text))
-        if token.kind == "duration":
-            match = re.match(r"(\d+)(\D+)", token.text)
-            assert match is not None  # noqa: S101 - the tokenizer's own pattern
-            return Constant(float(match[1]) * _UNITS_MS[match[2]])
+        if token.kind in ("number", "duration"):
+            return self.quantity(token)
         if token.kind == "string":
             return Constant(token.text)
         if token.kind == "symbol" and token.text == "(":
             node = self.expression()
             self.expect(")")
             return node
-        if token.kind == "name":
-            if self.symbol("("):
-                return Call(token.text.lower(), self.arguments())
-            return Field(token.text)
-        raise self.fail(token)
+        if token.kind != "name":
+            raise self.fail(token)
+        return Call(token.text.lower(), self.arguments()) if self.symbol("(") else Field(token.text)
+
+    def quantity(self, token: Token) -> Constant:
+        """A number, or a duration such as 5m or 30minutes in milliseconds."""
+        if token.kind == "number":
+            following = self.peek()
+            unit = self.word().rstrip("s")
+            if unit in _UNITS_MS and following is not None and following.start == token.end:
+                self.position += 1
+                return Constant(float(token.text) * _UNITS_MS[unit])
+            return Constant(float(token.text))
+        digits = token.text.rstrip("abcdefghijklmnopqrstuvwxyz")
+        return Constant(float(digits) * _UNITS_MS[token.text[len(digits) :]])
 
     def arguments(self) -> tuple[Node, ...]:
         if self.symbol(")"):
