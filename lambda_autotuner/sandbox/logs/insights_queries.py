@@ -13,8 +13,7 @@ from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.logs import groups, insights_tables
 from lambda_autotuner.sandbox.logs.insights import Outcome, QueryError, parse, run
 from lambda_autotuner.sandbox.logs.insights.columns import as_texts
-from lambda_autotuner.sandbox.logs.insights.pipeline import DEFAULT_LIMIT
-from lambda_autotuner.sandbox.logs.insights.syntax import (
+from lambda_autotuner.sandbox.logs.insights.nodes import (
     Command,
     Dedup,
     Field,
@@ -22,6 +21,7 @@ from lambda_autotuner.sandbox.logs.insights.syntax import (
     Sort,
     Stats,
 )
+from lambda_autotuner.sandbox.logs.insights.pipeline import DEFAULT_LIMIT
 from lambda_autotuner.sandbox.logs.reader import Event, events
 from lambda_autotuner.sandbox.logs.state import GroupSettings, StoredQuery
 from lambda_autotuner.sandbox.logs.streams import page_offset, page_token
@@ -131,17 +131,20 @@ def _answer(
     """Run the query over what suits it."""
     end_ms = min(query.end_ms + 1, call.now_ms + 1)
     stored = any(stream.events for group in found for stream in group.streams.values())
-    if not stored and insights_tables.countable(commands):
-        read_table = (
-            insights_tables.reports
-            if insights_tables.about_reports(commands)
-            else insights_tables.alike
-        )
-        table, scanned = read_table(call, found, query.start_ms, end_ms)
+    order = _stream_order(commands)
+    table = None
+    if not stored and order is None:
+        counted = insights_tables.countable(commands)
+        if insights_tables.about_reports(commands):
+            table, scanned = insights_tables.reports(
+                call, found, query.start_ms, end_ms, exact=not counted
+            )
+        elif counted:
+            table, scanned = insights_tables.alike(call, found, query.start_ms, end_ms)
+    if table is not None:
         outcome = run(commands, table, now_ms=call.now_ms, limit=query.limit)
         _keep(query, [outcome], scanned, outcome.matched)
         return
-    order = _stream_order(commands)
     if order is not None:
         _streamed(call, query, commands, _merged(call, query, found, end_ms, newest=order))
         return

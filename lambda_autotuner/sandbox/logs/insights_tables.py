@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from lambda_autotuner.sandbox.call import Call as Request
 from lambda_autotuner.sandbox.logs import groups
 from lambda_autotuner.sandbox.logs.insights.columns import Column, constant, number, objects
-from lambda_autotuner.sandbox.logs.insights.pipeline import Table
-from lambda_autotuner.sandbox.logs.insights.syntax import (
+from lambda_autotuner.sandbox.logs.insights.nodes import (
     Call,
     Command,
     Constant,
@@ -31,12 +30,13 @@ from lambda_autotuner.sandbox.logs.insights.syntax import (
     Parse,
     Pattern,
     Stats,
-    fields_of,
 )
+from lambda_autotuner.sandbox.logs.insights.pipeline import Table
+from lambda_autotuner.sandbox.logs.insights.syntax import fields_of
 from lambda_autotuner.sandbox.logs.reader import Event
 from lambda_autotuner.sandbox.logs.state import GroupSettings
 from lambda_autotuner.sandbox.world import logbook, telemetry
-from lambda_autotuner.sandbox.world.columns import Columns
+from lambda_autotuner.sandbox.world.columns import Columns, request_ids
 
 MB: Final = 1_000_000  # Insights tells memory in bytes, 10^6 to the MB
 _THROTTLED: Final = 4
@@ -45,6 +45,9 @@ _COLUMNS: Final = frozenset(
     ("@timestamp", "@message", "@type", "@duration", "@billedDuration", "@initDuration",
      "@memorySize", "@maxMemoryUsed", "@log")
 )  # fmt: skip
+_WRITTEN: Final = frozenset(("@message", "@requestId", "@logStream", "@ptr"))
+# Lines that one query may tell apart one by one; beyond it equal ones stand for each other.
+MOST_EXACT: Final = 1_200_000
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _FIGURES: Final = re.compile(
     r"(Billed Duration|Init Duration|Duration|Memory Size|Max Memory Used): ([\d.]+) (?:ms|MB)"
@@ -78,18 +81,15 @@ def _only_reports(node: Node) -> bool:
     """Whether a condition lets nothing but REPORT lines pass."""
     if not isinstance(node, Call):
         return False
-    if node.name == "and":
-        return any(_only_reports(item) for item in node.arguments)
-    if node.name == "or":
-        return all(_only_reports(item) for item in node.arguments)
-    if node.name == "=" and Field("@type") in node.arguments:
-        return Constant("REPORT") in node.arguments
+    if node.name in ("and", "or"):
+        quantifier = any if node.name == "and" else all
+        return quantifier(_only_reports(item) for item in node.arguments)
+    if node.name == "=":
+        return set(node.arguments) == {Field("@type"), Constant("REPORT")}
     if node.name == "like" and node.arguments[0] in (Field("@message"), Field("@type")):
         wanted = node.arguments[1]
-        if isinstance(wanted, Pattern):
-            return wanted.regex.pattern.removeprefix("^").startswith("REPORT")
-        text = wanted.value if isinstance(wanted, Constant) else wanted.regex.pattern
-        return isinstance(text, str) and text.removeprefix("^").startswith("REPORT")
+        text = wanted.regex.pattern if isinstance(wanted, Pattern) else getattr(wanted, "value", "")
+        return str(text).removeprefix("^").startswith("REPORT")
     return False
 
 
@@ -122,35 +122,59 @@ def _reads_alike(node: Node) -> bool:
                 and isinstance(period.value, float)
                 and period.value % _MINUTE_MS == 0
             )
-        if node.name == "count_distinct":
-            return "@message" not in fields_of(node)
+        if node.name == "count_distinct" and "@message" in fields_of(node):
+            return False
         return all(_reads_alike(item) for item in node.arguments)
     return True
 
 
 def reports(
-    call: Request, found: Sequence[GroupSettings], start_ms: int, end_ms: int
+    call: Request,
+    found: Sequence[GroupSettings],
+    start_ms: int,
+    end_ms: int,
+    *,
+    exact: bool = False,
 ) -> tuple[Table, float]:
-    """REPORT lines of [start_ms, end_ms) as weighted rows, and how many events were scanned."""
+    """REPORT lines of [start_ms, end_ms) as rows, and how many events were scanned.
+
+    Args:
+        call: the request.
+        found: the groups.
+        start_ms: first moment, epoch ms.
+        end_ms: the moment after the last one.
+        exact: one row per line; otherwise (and beyond `MOST_EXACT` lines) one row per kind of
+            invocation and minute, with its weight.
+    """
     parts: list[Part] = []
     for group in found:
         first_ms = max(start_ms, groups.kept_from(call, group))
         for function in logbook.functions_of_group(call.region, group.name):
-            columns = telemetry.columns(call.region, function, first_ms, end_ms)
-            parts.append(Part(group.name, _invoked(columns), _snap_start(call, function)))
+            columns = _invoked(telemetry.columns(call.region, function, first_ms, end_ms))
+            record = telemetry.records(call.region, function)[-1]
+            snap_start = _snap_start(call, function)
+            parts.append(Part(group.name, columns, snap_start, record.archetype))
+    lines = sum(int(part.columns.weight.sum()) for part in parts)
+    if exact and lines <= MOST_EXACT:
+        parts = [_expanded(part, end_ms) for part in parts]
     sizes = [len(part.columns) for part in parts]
     weights = _joined([part.columns.weight for part in parts]).astype(np.float64)
     loaded: dict[str, Column] = {}
 
     def load(name: str, index: NDArray[np.int64]) -> Column:
-        if name == "@message":
-            return _messages(parts, sizes, index)
+        if name in _WRITTEN:
+            return _written(name, parts, sizes, index)
         if name not in loaded:
             loaded[name] = _report_column(call, name, parts)
         return loaded[name].take(index)
 
     table = Table(load, np.arange(int(sum(sizes))), weights)
     return table, float(weights.sum()) * 3.0  # START, END and REPORT
+
+
+def _expanded(part: Part, end_ms: int) -> Part:
+    columns = part.columns.expand()
+    return replace(part, columns=columns.where(columns.timestamp_ms < end_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +184,7 @@ class Part:
     group: str
     columns: Columns
     snap_start: bool
+    archetype: str = ""
 
 
 def _snap_start(call: Request, function: str) -> bool:
@@ -199,17 +224,33 @@ def _report_column(call: Request, name: str, parts: Sequence[Part]) -> Column:
     return Column(_joined([read(part.columns) for part in parts]).astype(np.float64), style)
 
 
-def _messages(parts: Sequence[Part], sizes: list[int], index: NDArray[np.int64]) -> Column:
-    """REPORT lines of some rows, written out."""
+def _written(
+    name: str, parts: Sequence[Part], sizes: list[int], index: NDArray[np.int64]
+) -> Column:
+    """What has to be written out as text, for some rows only."""
     texts = np.empty(len(index), np.object_)
     begin = 0
     for part, size in zip(parts, sizes, strict=True):
         mine = np.flatnonzero((index >= begin) & (index < begin + size))
-        texts[mine] = logbook.report_lines(
-            part.columns.where(index[mine] - begin), snap_start=part.snap_start
-        )
+        if len(mine):
+            texts[mine] = _texts_of(name, part, part.columns.where(index[mine] - begin))
         begin += size
     return Column(texts, "raw")
+
+
+def _texts_of(name: str, part: Part, columns: Columns) -> list[str]:
+    if name == "@message":
+        return logbook.report_lines(columns, snap_start=part.snap_start)
+    if name == "@requestId":
+        return request_ids(columns)
+    if name == "@logStream":
+        return [logbook.stream_name(columns, row) for row in range(len(columns))]
+    found = []
+    for row in range(len(columns)):
+        line = logbook.of_row(columns, row, part.archetype, snap_start=part.snap_start)[-1]
+        event = Event(line.timestamp_ms, "", line.stream, line.event_id, line.timestamp_ms)
+        found.append(pointer(part.group, event))
+    return found
 
 
 def alike(

@@ -21,8 +21,7 @@ from lambda_autotuner.sandbox.logs.insights.columns import (
     objects,
     truths,
 )
-from lambda_autotuner.sandbox.logs.insights.syntax import (
-    AGGREGATES,
+from lambda_autotuner.sandbox.logs.insights.nodes import (
     Call,
     Command,
     Constant,
@@ -39,6 +38,7 @@ from lambda_autotuner.sandbox.logs.insights.syntax import (
     Sort,
     Stats,
 )
+from lambda_autotuner.sandbox.logs.insights.syntax import AGGREGATES
 from lambda_autotuner.sandbox.logs.insights.tokens import QueryError
 
 # (field, rows of the loaded table) -> values of those rows
