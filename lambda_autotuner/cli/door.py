@@ -56,7 +56,21 @@ class Door:
         workspace = open_workspace(self.settings)
         if not self.json:
             self.say(workspace.banner, style="dim")
+        self._repair(workspace)
         return workspace
+
+    def _repair(self, workspace: Workspace) -> None:
+        """Undo what a killed measurement left in the account, before anything else happens."""
+        account = workspace.account
+        if not workspace.journal.open_intents(account.account_id, account.region):
+            return
+        from lambda_autotuner import measurement
+
+        for found in measurement.repair(account, workspace.journal):
+            for text in found.done:
+                self.say(f"Repaired: {text}")
+            if found.failed:
+                self.say(f"Not repaired yet: {found.failed} The next command tries again.")
 
     @cached_property
     def out(self) -> Console:
