@@ -39,6 +39,10 @@ _KEPT: Final = (
 )
 
 
+# Shared servers that this process started: they outlive it, but their ends must be collected.
+_detached: list[subprocess.Popen[bytes]] = []
+
+
 @dataclass(slots=True)
 class SandboxProcess:
     """A running server. `child` is None for one that somebody else started."""
@@ -157,7 +161,9 @@ def attach_or_start(
             idle_minutes=idle_minutes,
         )
         started = _start(options, detached=True, log_path=store.directory / "server.log")
-        started.child = None
+        if started.child is not None:
+            _detached.append(started.child)
+            started.child = None
         return started
 
 
@@ -309,16 +315,14 @@ def _read_line(reading: int, child: subprocess.Popen[bytes]) -> bytes:
 
 
 def _alive(pid: int) -> bool:
+    for child in list(_detached):
+        if child.poll() is not None:
+            _detached.remove(child)
     try:
         os.kill(pid, 0)
     except OSError:
         return False
-    # A child of ours that ended stays in the table until it is waited for.
-    try:
-        ended, _ = os.waitpid(pid, os.WNOHANG)
-    except OSError:
-        return True
-    return ended == 0
+    return True
 
 
 __all__ = [

@@ -192,13 +192,16 @@ def _bound(kind: str, value: float) -> str:
 
 @functools.cache
 def _pattern(pattern: str) -> re.Pattern[str] | None:
-    """Java's expression for Python's engine; None where it cannot be said (then not checked)."""
+    """Java's expression for Python's engine; None where it cannot be said (then not checked).
+
+    Unicode classes stand inside brackets in the models, so a class takes their place.
+    """
     translated = (
-        pattern.replace(r"\p{L}", r"[^\W\d_]")
+        pattern.replace(r"\p{L}", r"\w")
         .replace(r"\p{Z}", r"\s")
         .replace(r"\p{N}", r"\d")
         .replace(r"\p{ASCII}", r"[\x00-\x7f]")
-        .replace(r"\p{Alnum}", "[A-Za-z0-9]")
+        .replace(r"\p{Alnum}", "A-Za-z0-9")
     )
     try:
         return re.compile(translated, re.DOTALL if "\\s\\S" in pattern else 0)
