@@ -8,6 +8,7 @@ proxy or variable can point elsewhere; the demo and the evaluation use nothing e
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -17,10 +18,34 @@ from lambda_autotuner.aws.session import Account, AccountTarget
 from lambda_autotuner.errors import SettingsError
 from lambda_autotuner.journal import Journal
 from lambda_autotuner.sandbox import process as sandbox_process
+from lambda_autotuner.sandbox.truth import Truth
+from lambda_autotuner.sandbox.world.replay import read_curves, replayed
 from lambda_autotuner.settings import Settings
 
 DEFAULT_REGION = "us-east-1"
 SANDBOX_ACCOUNT_ID = "123456789012"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredFunction:
+    """A function that replays measured durations.
+
+    `mean_cost_usd` is the mean cost of a warm invocation by memory size in MB, request fee
+    excluded, over the sizes that were measured.
+    """
+
+    name: str
+    architecture: str
+    mean_cost_usd: Mapping[int, float]
+
+    @property
+    def best_memory_mb(self) -> int:
+        """The measured size with the lowest mean cost."""
+        return min(self.mean_cost_usd, key=lambda size: self.mean_cost_usd[size])
+
+    def regret_pct(self, memory_mb: int) -> float:
+        """How much more a measured size costs than the best one, in percent."""
+        return 100 * (self.mean_cost_usd[memory_mb] / self.mean_cost_usd[self.best_memory_mb] - 1)
 
 
 @dataclass
@@ -44,6 +69,41 @@ class Workspace:
             return f"sandbox {where}"
         mode = "writes allowed" if self.settings.writes_allowed else "read-only"
         return f"AWS {where}, {mode}"
+
+    def advance(self, hours: float) -> None:
+        """Let time pass in a private sandbox: its history ages, its clock does not move.
+
+        Raises:
+            SettingsError: the workspace is not a private sandbox.
+        """
+        self._own_sandbox().advance(hours * 3600, account_id=self.account.account_id)
+
+    def measured_functions(self, curves: Path) -> list[MeasuredFunction]:
+        """The functions of a private sandbox that replay measured durations, with the truth.
+
+        Raises:
+            SettingsError: the workspace is not a private sandbox.
+            UsageError: the file cannot be read.
+        """
+        self._own_sandbox()
+        truth = Truth(seed=self.settings.sandbox.seed, curves=curves)
+        found = []
+        for archetype, replay in replayed(read_curves(curves)):
+            real = truth.function(archetype.name)
+            curve = replay.curves[archetype.architecture]
+            costs = {
+                size: real.mean_cost_usd(size, archetype.architecture, request_fee=False)
+                for size in curve.sizes_mb
+            }
+            found.append(MeasuredFunction(archetype.name, archetype.architecture, costs))
+        return found
+
+    def _own_sandbox(self) -> sandbox_process.SandboxProcess:
+        if not self.private or self.sandbox is None:
+            raise SettingsError(
+                "Only a private sandbox of one's own can be aged or asked its truth."
+            )
+        return self.sandbox
 
     def close(self) -> None:
         """Let go of the journal, the connections and, when private, of the sandbox itself."""

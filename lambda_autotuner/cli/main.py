@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -37,6 +38,10 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "config": ("config", "command", "Show each setting and where it comes from."),
     "mcp": ("mcp", "command", "Serve the toolbox over the Model Context Protocol."),
 }
+
+
+# The engine's matrices are small: threads inside the linear algebra slow them down tenfold.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class LazyGroup(click.Group):
@@ -93,6 +98,8 @@ def cli(ctx: click.Context) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and end with an exit code of the documented set."""
+    for variable in _ONE_THREAD:
+        os.environ.setdefault(variable, "1")
     sys.exit(run(cli, arguments))
 
 
