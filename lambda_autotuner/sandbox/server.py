@@ -205,7 +205,8 @@ def _bytes(response: Response, *, keep_alive: bool) -> bytes:
     lines = [f"HTTP/1.1 {response.status} {reason}"]
     lines += [f"{name}: {_safe(value)}" for name, value in response.headers.items()]
     lines.append(f"date: {_date()}")
-    lines.append(f"content-length: {len(response.body)}")
+    if "content-length" not in response.headers:  # a HEAD tells the length of what it leaves out
+        lines.append(f"content-length: {len(response.body)}")
     lines.append("connection: keep-alive" if keep_alive else "connection: close")
     return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + response.body
 
