@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import importlib.util
 import logging
 import os
 import threading
 import time
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -221,10 +223,16 @@ def _start(
 def _import_mlflow(*, autolog: bool) -> None:
     # MLflow reports usage to its makers unless it is told not to before it is imported.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    import mlflow
+    with warnings.catch_warnings():
+        # Where warnings are errors, one in a dependency of a dependency must not end tracing.
+        warnings.simplefilter("ignore")
+        import mlflow
 
-    if autolog and importlib.util.find_spec("langchain_core"):
-        import mlflow.langchain.langchain_tracer  # noqa: F401
+        # MLflow would load this within the first span and make the first question slow.
+        importlib.import_module("mlflow.pyfunc.context")
+        if autolog and importlib.util.find_spec("langchain_core"):
+            importlib.import_module("mlflow.langchain.langchain_tracer")
+    _logger.debug("MLflow %s is loaded", mlflow.__version__)
 
 
 def _install(pipeline: Pipeline) -> None:
