@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.cloudwatch import labels, search, source
+from lambda_autotuner.sandbox.cloudwatch.aggregates import Window, datapoints
 from lambda_autotuner.sandbox.cloudwatch.expression_parser import (
     ExpressionError,
     Node,
@@ -22,7 +23,6 @@ from lambda_autotuner.sandbox.cloudwatch.recorded import Key, dimensions_of
 from lambda_autotuner.sandbox.cloudwatch.series import (
     NO_POINTS,
     Points,
-    aggregate,
     retained_from,
     rounded_time,
 )
@@ -110,15 +110,16 @@ class Evaluation:
         end_ms = rounded_time(self.end_ms, period_ms, now_ms)
         if first_ms >= end_ms:
             return NO_POINTS
-        data = self.source.read(key, first_ms, end_ms)
-        if unit is not None:
-            data = [item for item in data if item.unit == unit]
-        elif len(data) > 1:
-            units = ", ".join(item.unit for item in data)
+        window = Window(anchor_ms, period_ms, first_ms, end_ms)
+        points, units = datapoints(self.source, key, parsed, unit, window)
+        if len(units) > 1:
             self.messages.setdefault(query_id, []).append(
-                {"Code": "MultipleUnits", "Value": f"Multiple units returned: '[{units}]'"}
+                {
+                    "Code": "MultipleUnits",
+                    "Value": f"Multiple units returned: '[{', '.join(units)}]'",
+                }
             )
-        return aggregate(data[0], parsed, anchor_ms, period_ms) if data else NO_POINTS
+        return points
 
     def resolve(self, query_id: str) -> Value:
         """The value of a query, its dependencies first."""
