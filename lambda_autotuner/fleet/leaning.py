@@ -10,15 +10,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from lambda_autotuner.sizing.choices import Choices
-from lambda_autotuner.tuning.decision import Policy
+from lambda_autotuner.tuning.decision import Policy, decide
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Sample
-from lambda_autotuner.tuning.passive import recommend_passive
+from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.pricing import Rates
-from lambda_autotuner.tuning.recommendation import Infeasible, Settled
-from lambda_autotuner.tuning.search import Search
 from lambda_autotuner.tuning.units import Architecture
 from lambda_autotuner.tuning.workload import Workload
 
@@ -32,14 +28,12 @@ class Leaning:
     """Where the evidence leans.
 
     Attributes:
-        kind: Kind of the passive answer: "change", "keep", "need_more_data" or "infeasible".
         pick: The configuration it leans to; None where none is allowed.
         saving_share: Share of today's cost that it would save (negative: costs more).
         confidence: Probability that nothing allowed beats it by more than the tolerance.
-        reason: Why.
+        reason: Why there is no pick; empty where there is one.
     """
 
-    kind: str
     pick: Configuration | None
     saving_share: float | None
     confidence: float | None
@@ -85,38 +79,22 @@ class Leanings:
         )
         policy = Policy(self.choices.tolerance_pct, self.choices.confidence)
         space = self.choices.space_for(where)
-        committed = recommend_passive(
-            evidence,
-            space,
-            self.choices.objective,
-            self.rates,
-            current=where,
-            workload=workload,
-            policy=policy,
+        model = Model(evidence, workload, self.rates)
+        candidates = tuple(
+            Configuration(memory_mb, name)
+            for name in space.architectures
+            for memory_mb in space.candidates((where.memory_mb,))
         )
-        if isinstance(committed, Infeasible):
-            return Leaning(committed.kind, None, None, None, " ".join(committed.violated))
-        answer = (
-            committed
-            if isinstance(committed, Settled)
-            else Search(
-                space,
-                self.choices.objective,
-                self.rates,
-                np.random.default_rng(0),
-                current=where,
-                evidence=evidence,
-                workload=workload,
-                policy=policy,
-            ).recommendation()
-        )
-        if not isinstance(answer, Settled):
-            return Leaning(committed.kind, None, None, None, " ".join(answer.reasons))
-        name: Architecture = "arm64" if answer.proposed.architecture == "arm64" else "x86_64"
+        decision = decide(model, self.choices.objective, candidates, policy)
+        if decision is None:
+            return Leaning(None, None, None, "No allowed size meets what is asked.")
+        share = None
+        if where in candidates:
+            today = decision.expected_cost[candidates.index(where)]
+            share = float(1 - decision.expected_cost[decision.pick] / today)
         return Leaning(
-            kind=committed.kind,
-            pick=Configuration(answer.proposed.memory_mb, name),
-            saving_share=None if answer.saving_pct is None else answer.saving_pct.value / 100,
-            confidence=answer.probability_best,
-            reason=" ".join(getattr(committed, "missing", ()) or committed.reasons[:1]),
+            pick=decision.picked,
+            saving_share=share,
+            confidence=decision.probability_best,
+            reason="",
         )

@@ -49,6 +49,9 @@ _DETAILS = (
     ("errors", "Errors", "Sum"),
 )
 _DEFAULT_DEEP = 10
+_METRICS_ALONE = (
+    "One memory size in the metrics, and memory in use unknown: measure it, or read its logs."
+)
 _THREADS = 8
 
 OnProgress = Callable[[str, int, int], None]
@@ -310,23 +313,14 @@ def _row(
     cautions = " ".join(judge(function).cautions)
     return replace(
         base,
-        status=Status.INFEASIBLE if leaning.kind == "infeasible" else Status.MEASURE,
+        status=Status.MEASURE if leaning.pick else Status.INFEASIBLE,
         mean_ms=mean_ms,
         month_usd=one * volume,
         proposed_mb=leaning.pick.memory_mb if leaning.pick else None,
         saving_month_usd=saving,
         confidence=sure,
         score_usd=None if saving is None or sure is None else saving * sure,
-        reason=" ".join(part for part in (_why(leaning.kind, leaning.reason), cautions) if part),
-    )
-
-
-def _why(kind: str, reason: str) -> str:
-    """Metrics alone never settle it, because memory in use is not among them."""
-    if kind == "infeasible":
-        return reason
-    return (
-        "One memory size in the metrics, and memory in use unknown: measure it, or read its logs."
+        reason=" ".join(part for part in (leaning.reason or _METRICS_ALONE, cautions) if part),
     )
 
 

@@ -127,9 +127,7 @@ def verdict_of(answer: Answer, configuration: FunctionConfiguration) -> str:
         case NotApplicable():
             return f"Does not apply: {answer.reason}"
         case Keep():
-            return (
-                f"Keep {now}: nothing allowed is better by more than the tolerance.{_money(answer)}"
-            )
+            return f"Keep {now}: nothing allowed is known to be better by more than the tolerance."
         case Change():
             target = f"{answer.proposed.memory_mb} MB {answer.proposed.architecture}"
             return f"Change {now} to {target}.{_money(answer)}"

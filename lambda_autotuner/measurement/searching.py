@@ -89,6 +89,8 @@ class Run:
     def search_on(self, stage: Stage) -> Recommendation:
         """Ask, measure and tell until the search has had enough."""
         told: list[Sample] = []
+        for note in self.notes:
+            self._say(Progress(note))
         while isinstance(probe := self.search.ask(), Probe):
             where = Configuration(probe.memory_mb, probe.architecture)
             count = self._affordable(where, probe.invocations)

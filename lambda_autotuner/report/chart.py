@@ -91,14 +91,25 @@ class Chart:
                 found.append((point.memory_mb, band))
         return sorted(found, key=lambda pair: pair[0])
 
-    def dots(self, architecture: str, quantity: str, *, failed: bool) -> list[tuple[int, float]]:
-        """Measured points of one architecture, either the successful or the failed ones."""
+    def dots(
+        self, architecture: str, quantity: str, *, failed: bool = False, cold: bool = False
+    ) -> list[tuple[int, float]]:
+        """Measured points of one architecture: warm ones, cold ones or failed ones.
+
+        A cold start's cost holds its INIT, which the curve spreads over all invocations, so cold
+        ones belong to the latency alone.
+        """
         found = []
         for point in self.measured:
-            if point.architecture != architecture or (point.outcome != "ok") != failed:
+            wanted = (
+                (point.outcome != "ok")
+                if failed
+                else (point.outcome == "ok" and point.cold == cold)
+            )
+            if point.architecture != architecture or not wanted:
                 continue
             value = point.cost_per_million_usd if quantity == "cost" else point.duration_ms
-            if math.isfinite(value) and value > 0:
+            if math.isfinite(value) and value > 0 and not (cold and quantity == "cost"):
                 found.append((point.memory_mb, value))
         return found
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from lambda_autotuner.report.terminal import number
 from lambda_autotuner.tuning.recommendation import (
     Answer,
+    Change,
     Infeasible,
     Interval,
     NeedMoreData,
@@ -41,7 +42,7 @@ def lines(answer: Answer, verdict: str) -> list[str]:
     found += _listed("To know", answer.notes)
     if answer.measurement.invocations:
         found += ["", _cost(answer)]
-    if isinstance(answer, Settled):
+    if isinstance(answer, Change):
         found += _listed(
             "To write down",
             (f"{tool}: {text}".replace("\n", "; ") for tool, text in answer.infrastructure.items()),

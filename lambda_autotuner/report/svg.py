@@ -84,20 +84,18 @@ def _series(axes: Any, chart: Chart, name: str, quantity: str) -> None:
             label=f"{chart.confidence_pct:g} % band, {name}",
         )
         axes.plot(sizes, [band.mid for _, band in series], color=color, linewidth=1.6, label=name)
-    for failed, marker in ((False, "o"), (True, "X")):
-        dots = chart.dots(name, quantity, failed=failed)
-        if dots:
-            axes.scatter(
-                [memory for memory, _ in dots],
-                [value for _, value in dots],
-                s=16 if not failed else 36,
-                marker=marker,
-                color=color if not failed else _FAILED,
-                alpha=0.6,
-                linewidths=0,
-                zorder=3,
-                label=f"measured, {name}" if not failed else "failed",
-            )
+    warm = chart.dots(name, quantity)
+    _scatter(axes, warm, f"measured, {name}", s=16, color=color, alpha=0.6, linewidths=0)
+    cold = chart.dots(name, quantity, cold=True)
+    _scatter(axes, cold, "cold start, without INIT", s=20, facecolors="none", edgecolors=color)
+    failed = chart.dots(name, quantity, failed=True)
+    _scatter(axes, failed, "failed", s=36, marker="X", color=_FAILED, linewidths=0)
+
+
+def _scatter(axes: Any, dots: list[tuple[int, float]], label: str, **style: Any) -> None:
+    if dots:
+        sizes, values = zip(*dots, strict=True)
+        axes.scatter(sizes, values, zorder=3, label=label, **style)
 
 
 def _marks(axes: Any, chart: Chart, quantity: str) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from lambda_autotuner.aws.concurrency import get_concurrency
 from lambda_autotuner.aws.configuration import LATEST, FunctionConfiguration
 from lambda_autotuner.aws.errors import AwsError, MissingError
-from lambda_autotuner.aws.functions import get_function, list_versions, resolve
+from lambda_autotuner.aws.functions import get_function, list_aliases, list_versions, resolve
 from lambda_autotuner.aws.logs import fetch_reports
 from lambda_autotuner.aws.metrics import Window
 from lambda_autotuner.aws.session import Account
@@ -109,7 +109,13 @@ def _subject(
     except MissingError:
         # That version was deleted since; what would run now is `$LATEST`.
         return configuration, None
-    return found, version
+    try:
+        aliases = list_aliases(account, configuration.name)
+    except AwsError:
+        aliases = []
+    # A change goes to the alias that callers use, so it is the name to remember.
+    named = next((alias.name for alias in aliases if alias.version == version), version)
+    return found, named
 
 
 def _samples(
