@@ -265,7 +265,7 @@ def _check_function(
                 "state",
                 "block",
                 f"{name} is {configuration.state}/{configuration.last_update_status}"
-                f"{': ' + configuration.last_update_reason if configuration.last_update_reason else ''}.",
+                f"{': ' + configuration.last_update_reason.rstrip('.') if configuration.last_update_reason else ''}.",
                 "Wait until the update under way has ended.",
             )
         )
