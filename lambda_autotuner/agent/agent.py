@@ -148,6 +148,13 @@ class Agent:
         """Proposals that wait for a decision."""
         return pending_proposals(self.workspace, session_id)
 
+    def history(self, session_id: str) -> list[BaseMessage]:
+        """The messages of a conversation, oldest first."""
+        async def read() -> list[BaseMessage]:
+            return await self._history(await self._open_sessions(), check_name(session_id))
+
+        return self._runtime.run(read())
+
     def close(self) -> None:
         """Let go of threads, connections and, when the agent opened it, the workspace."""
         if self._checkpointer is not None:

@@ -29,7 +29,7 @@ from lambda_autotuner.errors import AutotunerError
 _LOG = logging.getLogger(__name__)
 
 RETRIES = 2
-BACKOFF_SECONDS = 0.2
+BACKOFF_SECONDS = 0.1
 BARREN_ROUNDS = 2
 """Rounds in which every call was known or refused, after which the model is asked to write."""
 

@@ -153,7 +153,7 @@ def _for_function(question: Question, function: str) -> Iterable[Call]:
     if not aspects:
         tools = list(BUNDLE)
     if question.topic == "compare" and not aspects:
-        tools = ["get_configuration", "get_metrics", "get_cost", "get_recommendation"]
+        tools = ["get_configuration", "get_metrics", "get_cost"]
     tools = _without_idle_calls(question, tools)
     for tool in dict.fromkeys(tools):
         yield _call(tool, _arguments(question, tool, function))

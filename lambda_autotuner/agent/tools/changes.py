@@ -16,6 +16,7 @@ from lambda_autotuner.agent.tools.inventory import FunctionName
 from lambda_autotuner.agent.tools.sizing import Objective
 from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.measurement import Options, preview
+from lambda_autotuner.settings import Settings
 from lambda_autotuner.sizing.choices import Choices
 from lambda_autotuner.tuning.objective import parse_objective
 
@@ -103,11 +104,14 @@ def run_plan_change(context: ToolContext, arguments: PlanArguments) -> ToolResul
 def run_tune_function(context: ToolContext, arguments: TuneArguments) -> ToolResult:
     """Say what a measurement would do and cost, and propose it."""
     name = context.function(arguments.function)
-    choices = tuning_choices(context, arguments.model_dump(exclude_none=True))
+    choices = tuning_choices(context.workspace.settings, arguments.model_dump(exclude_none=True))
     found = preview(context.account, name, choices=choices, options=Options(agreed=True))
+    if found.refusal and "--copy" in found.remedy:
+        # What cannot be measured in place is measured on a temporary copy, which the person is told.
+        found = preview(context.account, name, choices=choices, options=Options(where="copy", agreed=True))
     if found.refusal:
         raise ToolError(ErrorCode.REFUSED, found.refusal, remedy=found.remedy)
-    command = f"lambda-autotuner tune {name}"
+    command = f"lambda-autotuner tune {name}" + (" --copy" if found.where == "copy" else "")
     if arguments.objective:
         command += f" --objective '{arguments.objective}'"
     details = {
@@ -118,7 +122,8 @@ def run_tune_function(context: ToolContext, arguments: TuneArguments) -> ToolRes
     }  # fmt: skip
     proposal = Proposal(
         id="", kind="measurement", function=name,
-        summary=f"Measure {name} with at most {found.max_invocations} invocations and restore it afterwards.",
+        summary=f"Measure {name} with at most {found.max_invocations} invocations"
+        + (" of a temporary copy, which is removed afterwards." if found.where == "copy" else " and restore it afterwards."),
         price_usd=rounded(found.at_most_usd, 4),
         warnings=tuple(f"{item.kind}: {item.evidence}" for item in found.side_effects) + tuple(found.cautions),
         command=command, details=details,
@@ -126,9 +131,9 @@ def run_tune_function(context: ToolContext, arguments: TuneArguments) -> ToolRes
     return _propose(context, "tune_function", arguments, proposal, None)
 
 
-def tuning_choices(context: Any, arguments: dict[str, Any]) -> Choices:
+def tuning_choices(settings: Settings, arguments: dict[str, Any]) -> Choices:
     """Settings narrowed by what a person said."""
-    choices = Choices.from_settings(context.workspace.settings)
+    choices = Choices.from_settings(settings)
     if arguments.get("objective"):
         choices = replace(choices, objective=parse_objective(arguments["objective"]))
     if arguments.get("sizes_mb"):

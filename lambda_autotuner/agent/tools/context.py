@@ -79,6 +79,15 @@ class ToolContext:
             found: Value = self._known[key]
             return found
 
+    def keep(self, key: str, value: object) -> None:
+        """Keep something for another tool of this question."""
+        with self._lock:
+            self._known[key] = value
+
+    def known(self, key: str) -> Any:
+        """What was kept or read before; None when nothing was."""
+        return self._known.get(key)
+
     def function(self, name: str) -> str:
         """The function of that name.
 

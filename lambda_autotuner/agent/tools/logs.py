@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from pydantic import Field
@@ -27,10 +29,13 @@ from lambda_autotuner.aws.metrics import Window
 
 LOG_HOURS = 168.0
 SCAN_LIMIT = 2_000
-_SECONDS = 10.0
+_SECONDS = 6.0
+_FIRST_HOURS = 24.0
+_ENOUGH = 20
 _LINE_CHARACTERS = 400
 _PATTERNS = 8
 _BYTES_PER_MB = 1024 * 1024
+_REPORT = re.compile(r'\s*(?:REPORT RequestId|\{"time":"[^"]+","type":"platform\.report")')
 _LAMBDA_PREFIX = "/aws/lambda/"
 
 
@@ -105,11 +110,21 @@ def run_get_logs(context: ToolContext, arguments: SearchArguments) -> ToolResult
     )  # fmt: skip
 
 
-def _errors(context: ToolContext, group: str, window: Window) -> LogSearch:
-    return context.once(
-        f"errors {group} {window.start}",
-        lambda: search_logs(context.account, group, window, pattern=ERROR_PATTERN, limit=SCAN_LIMIT, deadline_seconds=_SECONDS),
-    )
+def _errors(context: ToolContext, group: str, hours: float) -> tuple[LogSearch, Window] | None:
+    """Error lines of the last day and, where that has few, of the whole window."""
+
+    def read() -> tuple[LogSearch, Window] | None:
+        window = _window(context, group, hours)
+        if window is None:
+            return None
+        for length in (_FIRST_HOURS, hours):
+            part = window if length >= hours else Window(window.end - timedelta(hours=length), window.end, window.anchor)
+            found = search_logs(context.account, group, part, pattern=ERROR_PATTERN, limit=SCAN_LIMIT, deadline_seconds=_SECONDS)
+            if len(found.events) >= _ENOUGH or length >= hours:
+                break
+        return replace(found, events=tuple(event for event in found.events if not _REPORT.match(event.message))), part
+
+    return context.once(f"errors {group} {hours}", read)
 
 
 def _patterns(found: LogSearch) -> list[dict[str, Any]]:
@@ -126,10 +141,10 @@ def run_get_errors(context: ToolContext, arguments: LogWindow) -> ToolResult:
     """Errors in a function's log, grouped by pattern with counts."""
     name = context.function(arguments.function)
     group = context.configuration(name).log_group
-    window = _window(context, group, arguments.window_hours)
-    if window is None:
+    looked = _errors(context, group, arguments.window_hours)
+    if looked is None:
         return _nothing(name, group)
-    found = _errors(context, group, window)
+    found, window = looked
     description = describe_window(window)
     return ToolResult(
         {
@@ -162,8 +177,8 @@ def run_analyze_log_group(context: ToolContext, arguments: GroupArguments) -> To
     group = arguments.log_group
     if not group.startswith("/") and group in context.inventory:
         group = f"{_LAMBDA_PREFIX}{group}"
-    window = _window(context, group, arguments.window_hours)
-    if window is None:
+    looked = _errors(context, group, arguments.window_hours)
+    if looked is None:
         near = [g.name for g in list_log_groups(context.account, limit=500)]
         from lambda_autotuner.agent.reading.names import nearest
 
@@ -171,7 +186,7 @@ def run_analyze_log_group(context: ToolContext, arguments: GroupArguments) -> To
             ErrorCode.NOT_FOUND, f"The log group {group!r} is empty or does not exist.",
             details={"nearest": list(nearest(group, near))},
         )  # fmt: skip
-    found = _errors(context, group, window)
+    found, window = looked
     name = group.removeprefix(_LAMBDA_PREFIX) if group.startswith(_LAMBDA_PREFIX) else None
     description = describe_window(window)
     data: dict[str, Any] = {

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+from lambda_autotuner import fleet
 from lambda_autotuner.agent.answer import Gap
 from lambda_autotuner.agent.tools.context import ToolContext, describe_window, gap_of, rounded
 from lambda_autotuner.agent.tools.telemetry import DEFAULT_HOURS, cost_figures, metrics_of
@@ -119,18 +120,14 @@ def _add_reports(context: ToolContext, rows: list[Row], hours: float) -> list[Ga
 
 
 def _add_savings(context: ToolContext, rows: list[Row]) -> list[Gap]:
-    """What each of the costliest functions would save, by the engine."""
-    from lambda_autotuner.agent.tools.sizing import recommendation_data
-    from lambda_autotuner.measurement import recommend
-
-    def look(row: Row) -> Gap | None:
-        try:
-            data = recommendation_data(recommend(context.account, row["function"], settings=context.workspace.settings))
-        except AwsError as error:
-            return gap_of(f"The recommendation for {row['function']}", error)
-        row |= {"decision": data["decision"], "saving_usd_month": 0.0 if data["decision"] == "keep" else None}
-        if data["decision"] == "change":
-            row |= {name: data.get(name) for name in ("saving_usd_month", "saving_pct", "recommended_memory_mb", "recommended_architecture")}
-        return None
-
-    return _in_parallel(_busiest(rows), look)
+    """What each function would save, by the fleet scan."""
+    scanned = context.once("fleet scan", lambda: fleet.scan(context.account, settings=context.workspace.settings, deep=0))
+    by_name = {item.function: item for item in scanned.rows}
+    for row in rows:
+        found = by_name.get(row["function"])
+        if found is None:
+            continue
+        row |= {"status": str(found.status), "reason": found.reason, "saving_usd_month": rounded(found.saving_month_usd)}
+        if found.proposed_mb is not None and found.proposed_mb != row["memory_mb"]:
+            row["recommended_memory_mb"] = found.proposed_mb
+    return []

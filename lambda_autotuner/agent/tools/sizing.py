@@ -60,6 +60,7 @@ def run_get_recommendation(context: ToolContext, arguments: RecommendationArgume
     if arguments.objective:
         choices = replace(choices, objective=parse_objective(arguments.objective))
     sized = recommend(context.account, name, settings=settings, choices=choices)
+    context.keep(f"recommendation {name}", sized.answer)
     window = describe_window(sized.window) if sized.window else None
     return ToolResult(recommendation_data(sized), function=name, window=window, source="tuning engine on REPORT lines and metrics")
 

@@ -11,15 +11,15 @@ from lambda_autotuner.agent.catalogue import Arguments, Tool
 from lambda_autotuner.agent.tools.context import ToolContext, describe_window, rounded
 from lambda_autotuner.agent.tools.inventory import FunctionName
 from lambda_autotuner.agent.turn import ToolResult
-from lambda_autotuner.aws.logs import fetch_reports, log_window
 from lambda_autotuner.aws.reports import Outcome, Report, percentile
 from lambda_autotuner.aws.telemetry import Telemetry
+from lambda_autotuner.sizing.telemetry import read_reports
 from lambda_autotuner.tuning.pricing import DAYS_PER_MONTH, PriceBook, Rates, mean_cost_usd
 
 DEFAULT_HOURS = 336.0
 HOURS_PER_MONTH = DAYS_PER_MONTH * 24
 MAX_HOURS = 455 * 24.0
-REPORT_LIMIT = 2_000
+REPORT_LINES = 1_600
 _PERCENT = 100.0
 _MILLION = 1_000_000
 _MIN_FOR_PERCENTILE = 2
@@ -72,20 +72,24 @@ def run_get_report_statistics(context: ToolContext, arguments: FunctionWindow) -
     """Memory used, cold starts, timeouts and durations, from REPORT lines."""
     name = context.function(arguments.function)
     configuration = context.configuration(name)
-    window = log_window(context.account, configuration.log_group, days=arguments.window_hours / 24)
-    if window is None:
-        return ToolResult(
-            {"function": name, "reports": 0, "reason": f"the log group {configuration.log_group} holds no events"},
-            function=name, source="REPORT lines",
-            gaps=(Gap(f"REPORT lines of {name}", "the log group is empty"),),
-        )  # fmt: skip
-    reports, complete = context.once(
-        f"reports {name} {arguments.window_hours}",
-        lambda: fetch_reports(context.account, configuration.log_group, window, limit=REPORT_LIMIT),
-    )
+    window = context.window(name, arguments.window_hours)
     shown = describe_window(window)
-    data = {"function": name, "window": shown, "complete": complete, **report_figures(reports, configuration.memory_mb)}
-    data["timeout_seconds"] = configuration.timeout_seconds
+    found = context.once(
+        f"reports {name} {arguments.window_hours}",
+        lambda: read_reports(context.account, configuration, window, lines=REPORT_LINES),
+    )
+    if not found.lines:
+        reason = found.reason or "no invocation left a REPORT line in the window"
+        return ToolResult(
+            {"function": name, "reports": 0, "window": shown, "reason": reason},
+            function=name, window=shown, source="REPORT lines", gaps=(Gap(f"REPORT lines of {name}", reason),),
+        )  # fmt: skip
+    data = {
+        "function": name, "window": shown, "complete": found.complete,
+        **report_figures(list(found.lines), configuration.memory_mb), "timeout_seconds": configuration.timeout_seconds,
+    }  # fmt: skip
+    if found.reason:
+        data["reason"] = found.reason
     return ToolResult(data, function=name, window=shown, source="REPORT lines")
 
 

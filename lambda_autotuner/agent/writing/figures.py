@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 UNKNOWN = "unknown"
 _SECOND_MS = 10_000
 _CENT = 0.01
@@ -30,7 +32,10 @@ def usd(value: object) -> str:
     size = abs(value)
     if size >= _SMALL_USD or size == 0:
         return f"{sign}${size:,.2f}"
-    return f"{sign}${size:.4f}" if size >= _CENT else f"{sign}${size:.3g}"
+    if size >= _CENT:
+        return f"{sign}${size:.4f}"
+    digits = min(12, 2 - math.floor(math.log10(size)))
+    return f"{sign}${size:.{digits}f}"
 
 
 def percent(value: object) -> str:

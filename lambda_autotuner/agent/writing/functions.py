@@ -114,7 +114,7 @@ def reports(data: Data, q: Question, cite: str) -> list[str]:
     name = data["function"]
     if not data.get("reports"):
         return [f"{name}: no REPORT lines ({data.get('reason') or 'none in the window'}). {cite}"]
-    over = f"{count(data['reports'])} REPORT lines, {data.get('window')}"
+    over = f"{count(data['reports'])} REPORT lines{'' if data.get('complete', True) else ' (a sample)'}, {data.get('window')}"
     lines: list[str] = []
     if q.about("cold_starts") or not q.about("memory_used", "timed_out", "memory"):
         init = f"; init takes {milliseconds(data.get('mean_init_ms'))} on average, p95 {milliseconds(data.get('p95_init_ms'))}" if data.get("cold_starts") else ""
@@ -152,8 +152,8 @@ def errors(data: Data, _q: Question, cite: str) -> list[str]:
     patterns = data.get("patterns") or []
     if not patterns:
         return [f"{name}: no errors in the log ({data.get('reason') or data.get('window')}). {cite}"]
-    partial = "" if data.get("complete", True) else " (the newest part of the window)"
-    lines = [f"{name}: {count(data.get('error_lines'))} error lines in the log, {data.get('window')}{partial}. {cite}"]
+    partial = "" if data.get("complete", True) else ", counted up to a limit"
+    lines = [f"{name}: {count(data.get('error_lines'))} error lines in the log{partial}, {data.get('window')}. {cite}"]
     lines += [f"  - {count(p['count'])} x \"{_quoted(p['example'])}\" (last {p['last']})" for p in patterns[:3]]
     return lines
 
