@@ -300,13 +300,21 @@ def passages(text: str, subject: str, others: Sequence[str]) -> list[str]:
         if not is_subject:
             continue
         following = next((f[0] for f in found[position + 1 :] if not f[2]), len(text))
-        after = text[start:following]
-        if any(True for _ in find_quantities(text[end:following])):
-            parts.append(after)
+        own = _own_part(text[end:following])
+        if any(True for _ in find_quantities(own)):
+            parts.append(text[start:end] + own)
         else:
             preceding = next((f[1] for f in reversed(found[:position]) if not f[2]), 0)
             parts.append(text[preceding:following])
     return parts
+
+
+def _own_part(text: str) -> str:
+    """`... and 1024 MB for` belongs to the name that follows."""
+    if not re.search(r"\b(?:for|on|of|in)\s+$", text):
+        return text
+    quantities = list(find_quantities(text))
+    return text[: quantities[-1].start] if quantities else text
 
 
 def _has_near(text: str, start: int, end: int, words: Sequence[str]) -> bool:

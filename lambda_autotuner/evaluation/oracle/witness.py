@@ -14,7 +14,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 REGION = "us-east-1"
-_MINUTE_POINTS = 1440
 
 
 class Witness:
@@ -99,7 +98,7 @@ class Witness:
         return found
 
     def metric_sum(self, metric: str, function: str | None, hours: float) -> float:
-        """Sum of a count metric over the last hours, minute by minute."""
+        """Sum of a count metric over the last hours."""
         points = self._points(metric, function, hours, statistics=("Sum",))
         return math.fsum(point["Sum"] for point in points)
 
@@ -135,15 +134,13 @@ class Witness:
     def _points(
         self, metric: str, function: str | None, hours: float, *, statistics: Sequence[str]
     ) -> list[dict[str, Any]]:
-        # The finest period that one answer can hold, so that the window's ends are met exactly.
-        period = 60 * max(1, math.ceil(hours * 60 / _MINUTE_POINTS))
         answer = self.client("cloudwatch").get_metric_statistics(
             Namespace="AWS/Lambda",
             MetricName=metric,
             Dimensions=_dimensions(function),
             StartTime=self._start(hours),
             EndTime=self._end(),
-            Period=period,
+            Period=int(hours * 3600),
             Statistics=list(statistics),
         )
         points: list[dict[str, Any]] = answer["Datapoints"]
