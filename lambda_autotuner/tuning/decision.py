@@ -28,9 +28,8 @@ from lambda_autotuner.tuning.pricing import FULL_PERCENT
 from lambda_autotuner.tuning.units import Floats, finite
 
 _DRAWS = 256
-_WINDOW_CONFIDENCE = 0.8
 _INFEASIBLE_LOSS = 3.0
-_BEYOND_WINDOW_LOSS = 0.1
+_BEYOND_WINDOW_LOSS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +102,10 @@ def choose(
         case Weighted(cost_weight=weight):
             duration = model.durations(configurations).expected()
             score = weight * np.log(cost.expected()) + (1 - weight) * np.log(duration)
-        case FastestWithin(pct=pct):
-            expected = cost.expected()
-            limit = math.log(expected[allowed].min() * (1 + pct / FULL_PERCENT))
-            cheapest = np.argmin(np.where(allowed, expected, np.inf))
-            inside = cost.below(limit) >= _WINDOW_CONFIDENCE
-            inside[cheapest] = True
-            score = model.durations(configurations).expected()
-            allowed &= inside
+        case FastestWithin():
+            log_ms = draws(model.belief(configurations))
+            log_cost = log_costs(model, configurations, log_ms)
+            score = Stakes.of(model, objective, configurations).losses(log_cost, log_ms).mean(axis=0)
     return int(np.argmin(np.where(allowed, score, np.inf)))
 
 
@@ -119,7 +114,8 @@ def meets_slo(
 ) -> Floats:
     """Probability that the percentile is under the SLO at each configuration, shape (M,)."""
     ratio = model.tail_ratio(slo.percentile)
-    return model.durations(configurations).below(math.log(slo.slo_ms / ratio))
+    believed = model.durations(configurations).stretched(model.priors.interval_stretch)
+    return believed.below(math.log(slo.slo_ms / ratio))
 
 
 def log_costs(model: Model, configurations: Sequence[Configuration], duration: Floats) -> Floats:
@@ -130,40 +126,60 @@ def log_costs(model: Model, configurations: Sequence[Configuration], duration: F
     return np.asarray(cost_mean + share * (duration - duration_mean))
 
 
-def losses(
-    model: Model,
-    objective: Objective,
-    configurations: Sequence[Configuration],
-    log_cost: Floats,
-    log_ms: Floats,
-) -> Floats:
-    """Loss of choosing each configuration if the truth is each draw, shape (S, M).
+@dataclass(frozen=True, slots=True)
+class Stakes:
+    """What an objective makes of durations and costs.
 
-    Args:
-        model: What is known.
+    Attributes:
         objective: What is looked for.
-        configurations: The M configurations.
-        log_cost: Log cost per draw, shape (S, M).
-        log_ms: Log mean duration per draw, shape (S, M).
+        out: Configurations that may not be proposed, shape (M,).
+        log_limit_ms: Log of the mean duration at which an SLO is just met; None without one.
     """
-    out = model.excluded(configurations)
-    match objective:
-        case LowestCost():
-            score = log_cost
-        case Weighted(cost_weight=weight):
-            score = weight * log_cost + (1 - weight) * log_ms
-        case CostUnderSlo(percentile=percentile, slo_ms=slo):
-            limit = math.log(slo / model.tail_ratio(percentile))
-            score = log_cost + _INFEASIBLE_LOSS * (log_ms > limit)
-        case FastestWithin(pct=pct):
-            cheapest = np.where(out, np.inf, log_cost).min(axis=1, keepdims=True)
-            beyond = log_cost - cheapest - math.log1p(pct / FULL_PERCENT)
-            inside = np.where((beyond > 0) | out, np.inf, log_ms).min(axis=1, keepdims=True)
-            late = np.maximum(log_ms - inside, 0.0)
-            penalty = np.where(beyond > 0, _BEYOND_WINDOW_LOSS + beyond, 0.0)
-            return np.where(out, _INFEASIBLE_LOSS, late + penalty)
-    score = np.where(out, score + _INFEASIBLE_LOSS * 10, score)
-    return np.asarray(score - score.min(axis=1, keepdims=True))
+
+    objective: Objective
+    out: np.ndarray
+    log_limit_ms: float | None
+
+    @classmethod
+    def of(
+        cls, model: Model, objective: Objective, configurations: Sequence[Configuration]
+    ) -> Stakes:
+        """The stakes of an objective given what a model knows."""
+        limit = None
+        if isinstance(objective, CostUnderSlo):
+            limit = math.log(objective.slo_ms / model.tail_ratio(objective.percentile))
+        return cls(objective, model.excluded(configurations), limit)
+
+    def losses(self, log_cost: Floats, log_ms: Floats) -> Floats:
+        """Loss of choosing each configuration if the truth is each draw.
+
+        Args:
+            log_cost: Log cost per draw, shape (..., M).
+            log_ms: Log mean duration per draw, shape (..., M).
+
+        Returns:
+            Loss as a share of the objective, shape (..., M); 0 for each draw's best.
+        """
+        match self.objective:
+            case LowestCost():
+                score = log_cost
+            case Weighted(cost_weight=weight):
+                score = weight * log_cost + (1 - weight) * log_ms
+            case CostUnderSlo():
+                late = log_ms - (self.log_limit_ms or 0.0)
+                score = log_cost + np.where(late > 0, _INFEASIBLE_LOSS + late, 0.0)
+            case FastestWithin(pct=pct):
+                return self._window_losses(log_cost, log_ms, math.log1p(pct / FULL_PERCENT))
+        score = np.where(self.out, score + _INFEASIBLE_LOSS * 10, score)
+        return np.asarray(score - score.min(axis=-1, keepdims=True))
+
+    def _window_losses(self, log_cost: Floats, log_ms: Floats, window: float) -> Floats:
+        cheapest = np.where(self.out, np.inf, log_cost).min(axis=-1, keepdims=True)
+        beyond = log_cost - cheapest - window
+        inside = np.where((beyond > 0) | self.out, np.inf, log_ms).min(axis=-1, keepdims=True)
+        penalty = np.where(beyond > 0, _BEYOND_WINDOW_LOSS + beyond, 0.0)
+        loss = np.maximum(log_ms - inside, 0.0) + penalty
+        return np.asarray(np.where(self.out, _INFEASIBLE_LOSS, loss))
 
 
 def draws(belief: Belief, count: int = _DRAWS) -> Floats:
@@ -188,7 +204,7 @@ def decide(
         return None
     log_ms = draws(model.belief(configurations))
     log_cost = log_costs(model, configurations, log_ms)
-    loss = losses(model, objective, configurations, log_cost, log_ms)
+    loss = Stakes.of(model, objective, configurations).losses(log_cost, log_ms)
     tolerance = math.log1p(policy.tolerance_pct / FULL_PERCENT)
     allowed = ~model.excluded(configurations)
     close = (loss - loss[:, [pick]] <= tolerance).mean(axis=0) > 1 - policy.confidence

@@ -1,87 +1,142 @@
-"""The knowledge gradient: what one more probe is expected to save, per dollar."""
+"""The knowledge gradient: what one more probe is expected to save, per dollar.
+
+For objectives that are linear in log duration the gain has a closed form up to one integral over
+what the probe may show (Frazier, Powell and Dayanik 2009). The others, which have a cliff, are
+integrated over draws of the whole curve, updated by what the probe may show (Matheron's rule).
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 
-from lambda_autotuner.tuning.decision import Decision, Policy
-from lambda_autotuner.tuning.evidence import Configuration
+from lambda_autotuner.tuning.decision import Decision, Policy, Stakes, draws, log_costs
 from lambda_autotuner.tuning.model import Model
-from lambda_autotuner.tuning.objective import Objective
-from lambda_autotuner.tuning.pricing import FULL_PERCENT
+from lambda_autotuner.tuning.objective import LowestCost, Objective, Weighted
+from lambda_autotuner.tuning.posterior import Belief
 from lambda_autotuner.tuning.units import Floats
 
 _NODES = 24
+_FEW_NODES = 7
 _REPLICATES = (1, 2)
+_CLOSELY_LOOKED_AT = 7
+_DRAWS = 64
+_CURIOSITY = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """The best next probe, or why there is none worth its price."""
+    """The best next probe.
 
-    where: Configuration
+    Attributes:
+        index: Position of the configuration.
+        invocations: How often to invoke.
+        gain: Expected fall of the loss.
+    """
+
+    index: int
     invocations: int
     gain: float
-    stop: str | None = None
-    code: str = ""
 
 
 def knowledge_gradient(
     model: Model,
     objective: Objective,
     decision: Decision,
-    policy: Policy,
     *,
     money_usd: float | None,
     invocations: int | None,
-) -> Gradient:
-    """The probe with the largest expected gain per dollar.
+) -> Gradient | None:
+    """The probe with the largest expected gain per dollar; None when none is affordable.
 
     Args:
         model: What is known.
         objective: What is looked for.
         decision: The pick so far.
-        policy: When to stop.
         money_usd: What may still be spent; None is no limit.
         invocations: How many invocations are left; None is no limit.
     """
-    del objective
-    belief = model.belief(decision.configurations)
     price = decision.expected_cost
-    score = np.where(model.excluded(decision.configurations), np.inf, np.log(price))
-    nodes = ndtri((np.arange(_NODES) + 0.5) / _NODES)
-    best, best_rate = None, -np.inf
-    total = np.diag(belief.covariance)
-    pick = decision.picked
-    if decision.expected_loss * FULL_PERCENT <= policy.regret_pct:
-        count = model.evidence.at(pick.memory_mb, pick.architecture).succeeded
-        if count >= policy.replicates:
-            return Gradient(pick, 0, 0.0, "The expected loss is small enough.", "settled")
-        if (invocations is None or invocations >= 1) and (
-            money_usd is None or price[decision.pick] <= money_usd
-        ):
-            return Gradient(pick, 1, 0.0)
+    best, best_rate = None, -math.inf
     for replicates in _REPLICATES:
         if invocations is not None and replicates > invocations:
             continue
-        step = belief.covariance / np.sqrt(total + belief.noise_variance / replicates)
-        gain = _gain(score, step, nodes)
+        if replicates > 1 and not isinstance(objective, LowestCost | Weighted):
+            continue
         cost = price * replicates
         affordable = np.full(len(price), True) if money_usd is None else cost <= money_usd
+        gain = _gains(model, objective, decision, replicates)
         rate = np.where(affordable, gain / cost, -np.inf)
         index = int(np.argmax(rate))
         if rate[index] > best_rate:
-            best_rate = float(rate[index])
-            best = Gradient(decision.configurations[index], replicates, float(gain[index]))
-    if best is None or not np.isfinite(best_rate):
-        return Gradient(pick, 0, 0.0, "Nothing that is left to measure is affordable.", "cost")
+            best, best_rate = Gradient(index, replicates, float(gain[index])), float(rate[index])
     return best
 
 
-def _gain(score: Floats, step: Floats, nodes: Floats) -> Floats:
-    """Expected fall of the lowest score for each probe, shape (M,)."""
+def _gains(
+    model: Model, objective: Objective, decision: Decision, replicates: int
+) -> Floats:
+    """Expected fall of the loss by a probe of each configuration, shape (M,)."""
+    belief = model.belief(decision.configurations)
+    spread = np.sqrt(np.diag(belief.covariance) + belief.noise_variance / replicates)
+    step = belief.covariance / spread
+    if isinstance(objective, LowestCost | Weighted):
+        weight = objective.cost_weight if isinstance(objective, Weighted) else 1.0
+        out = model.excluded(decision.configurations)
+        log_ms = np.log(decision.expected_ms)
+        score = weight * np.log(decision.expected_cost) + (1 - weight) * log_ms
+        return _linear_gains(np.where(out, np.inf, score), step)
+    return _sampled_gains(model, objective, decision, belief, spread)
+
+
+def _linear_gains(score: Floats, step: Floats) -> Floats:
+    nodes = ndtri((np.arange(_NODES) + 0.5) / _NODES)
     ahead = score[:, None, None] + step[:, :, None] * nodes
     return np.asarray(score.min() - ahead.min(axis=0).mean(axis=1))
+
+
+def _sampled_gains(
+    model: Model, objective: Objective, decision: Decision, belief: Belief, spread: Floats
+) -> Floats:
+    stakes = Stakes.of(model, objective, decision.configurations)
+    log_ms = draws(belief, _DRAWS)
+    log_cost = log_costs(model, decision.configurations, log_ms)
+    # Cost moves with duration in proportion to the share of it that duration makes up.
+    share = log_costs(model, decision.configurations, belief.mean + 1.0) - log_costs(
+        model, decision.configurations, belief.mean
+    )
+    loss = stakes.losses(log_cost, log_ms)
+    nodes = ndtri((np.arange(_FEW_NODES) + 0.5) / _FEW_NODES)
+    noise = _noise_draws(len(log_ms))
+    chance = _chances(loss, log_cost, stakes.out)
+    # Where no single probe can turn the decision, the likeliest to be the best is looked at.
+    told = np.diag(belief.covariance) / spread**2
+    gains = _CURIOSITY * chance * told * loss.mean(axis=0).min()
+    for index in np.argsort(-chance, kind="stable")[:_CLOSELY_LOOKED_AT]:
+        if chance[index] == 0:
+            break
+        gain = belief.covariance[:, index] / spread[index] ** 2
+        sd = math.sqrt(max(spread[index] ** 2 - belief.covariance[index, index], 0.0))
+        surprise = belief.mean[index] - log_ms[:, index] - sd * noise
+        moved = surprise[:, None] * gain + (spread[index] * nodes)[:, None, None] * gain
+        after = stakes.losses(log_cost + share * moved, log_ms + moved)
+        per_node = after.mean(axis=1)
+        gains[index] += per_node.mean(axis=0).min() - per_node.min(axis=1).mean()
+    return gains
+
+
+def _chances(loss: Floats, log_cost: Floats, out: np.ndarray) -> Floats:
+    """How often each configuration is the best or the cheapest one of a draw, shape (M,)."""
+    width = loss.shape[1]
+    best = np.bincount(loss.argmin(axis=1), minlength=width)
+    cheapest = np.bincount(np.where(out, np.inf, log_cost).argmin(axis=1), minlength=width)
+    return np.asarray((best + 0.5 * cheapest) / len(loss))
+
+
+def _noise_draws(count: int) -> Floats:
+    """Equally likely standard normal values in an order that is unrelated to the draws'."""
+    values = ndtri((np.arange(count) + 0.5) / count)
+    return np.asarray(np.random.default_rng(4_669).permutation(values))

@@ -178,6 +178,7 @@ class Model:
         share = self.usd_per_ms(pair) * np.exp(belief.mean - cost.mean())
         spread = np.asarray([-share[0], share[1]])
         deviation = math.sqrt(max(float(spread @ belief.covariance @ spread), 0.0))
+        deviation *= self.priors.interval_stretch
         change = float(cost.mean()[1] - cost.mean()[0])
         reach = float(ndtri((1 + confidence) / 2)) * deviation
         return change - reach, change + reach

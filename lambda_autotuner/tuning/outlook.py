@@ -16,10 +16,17 @@ from lambda_autotuner.tuning.units import Floats
 _MEDIAN, _P95, _P99 = 50.0, 95.0, 99.0
 
 
-def intervals(marginal: Marginal, confidence: float) -> list[Interval]:
-    """Expected value and central credible interval of exp(value), one per configuration."""
-    low = np.exp(marginal.quantile((1 - confidence) / 2))
-    high = np.exp(marginal.quantile((1 + confidence) / 2))
+def intervals(marginal: Marginal, confidence: float, stretch: float) -> list[Interval]:
+    """Expected value and central credible interval of exp(value), one per configuration.
+
+    Args:
+        marginal: Belief about the log value.
+        confidence: Mass of the interval.
+        stretch: Calibrated factor on its half-widths, see `Priors.interval_stretch`.
+    """
+    wide = marginal.stretched(stretch)
+    low = np.exp(wide.quantile((1 - confidence) / 2))
+    high = np.exp(wide.quantile((1 + confidence) / 2))
     value = marginal.expected()
     return [
         Interval(float(v), float(min(lo, v)), float(max(hi, v)), confidence)
@@ -61,8 +68,8 @@ def outlooks(
     model: Model, configurations: Sequence[Configuration], confidence: float
 ) -> list[Outlook]:
     """What to expect of each configuration."""
-    cost = intervals(model.costs(configurations), confidence)
-    mean = intervals(model.durations(configurations), confidence)
+    cost = intervals(model.costs(configurations), confidence, model.priors.interval_stretch)
+    mean = intervals(model.durations(configurations), confidence, model.priors.interval_stretch)
     found = []
     for position, where in enumerate(configurations):
         found.append(
@@ -91,8 +98,8 @@ def curve(
     model: Model, configurations: Sequence[Configuration], confidence: float, percentile: float
 ) -> tuple[CurvePoint, ...]:
     """The picture: cost and duration with their bands, and what was measured."""
-    cost = intervals(model.costs(configurations), confidence)
-    mean = intervals(model.durations(configurations), confidence)
+    cost = intervals(model.costs(configurations), confidence, model.priors.interval_stretch)
+    mean = intervals(model.durations(configurations), confidence, model.priors.interval_stretch)
     allowed = ~model.excluded(configurations)
     price: Floats = model.usd_per_ms(configurations)
     fees: Floats = model.fees(configurations)

@@ -75,6 +75,11 @@ class Marginal:
     means: Floats
     deviations: Floats
 
+    def stretched(self, factor: float) -> Marginal:
+        """The same belief with every value `factor` times as far from the mean."""
+        centre = self.means.mean(axis=1, keepdims=True)
+        return Marginal(centre + factor * (self.means - centre), factor * self.deviations)
+
     def mean(self) -> Floats:
         """Expected log mean duration, shape (M,)."""
         return np.asarray(self.means.mean(axis=1))
@@ -272,6 +277,11 @@ class Posterior:
         local = dict(zip(self._seen.configurations, self._local(level).tolist(), strict=True))
         untried = float(level**2)
         return np.asarray([local.get(where, untried) for where in configurations])
+
+    def residual_weights(self) -> Floats:
+        """Posterior probability of each residual node, shape (J,)."""
+        nodes = len(self._priors.residual_nodes)
+        return np.bincount(self._node, weights=self._node_weight, minlength=nodes)
 
     @property
     def noise_level(self) -> float:

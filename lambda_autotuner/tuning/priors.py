@@ -1,13 +1,21 @@
-"""Numbers learned once from measured functions, with their source."""
+"""Numbers learned once from measured functions, with their source.
+
+What is learned from a family of curves is kept apart from the others: how likely each possibility
+for the residuals and for the noise is given that family alone. The prior pools a broad base with
+every family, each weighing the same however many curves it has; a family can be left out, which is
+what a benchmark on that family has to do.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
+
+import numpy as np
 
 from lambda_autotuner.errors import UsageError
 
@@ -42,7 +50,8 @@ class Priors:
         noise_freedom: Degrees of freedom with which a size's own noise follows the level.
         architecture_sd: Standard deviation of an architecture's offset in log duration.
         architecture_correlation: Correlation of the smooth residual between architectures.
-        sources: Where the numbers come from.
+        interval_stretch: Factor on reported standard deviations, calibrated on made-up functions.
+        families: What the numbers were learned from.
     """
 
     residual_nodes: tuple[ResidualNode, ...]
@@ -51,30 +60,58 @@ class Priors:
     noise_freedom: float
     architecture_sd: float
     architecture_correlation: float
-    sources: tuple[str, ...] = ()
+    interval_stretch: float = 1.0
+    families: tuple[str, ...] = ()
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Priors:
-        """Read priors as `priors.json` holds them.
+    def from_dict(cls, content: Mapping[str, Any], *, without: Collection[str] = ()) -> Priors:
+        """Pool priors as `priors.json` holds them.
+
+        Args:
+            content: The file's content.
+            without: Families to leave out; one that was never learned from changes nothing.
 
         Raises:
             UsageError: Another schema.
         """
         if content.get("schema") != _SCHEMA:
             raise UsageError(f"The priors have schema {content.get('schema')!r}, not {_SCHEMA}.")
+        families = {k: v for k, v in content["families"].items() if k not in without}
+        base = content["base"]
+        residual = _pool(base["residual_weights"], families.values(), "residual_weights", base)
+        noise = _pool(base["noise_weights"], families.values(), "noise_weights", base)
         return cls(
-            residual_nodes=tuple(ResidualNode(**node) for node in content["residual_nodes"]),
+            residual_nodes=tuple(
+                ResidualNode(**node, weight=float(weight))
+                for node, weight in zip(content["residual_nodes"], residual, strict=True)
+            ),
             noise_levels=tuple(content["noise_levels"]),
-            noise_weights=tuple(content["noise_weights"]),
-            noise_freedom=content["noise_freedom"],
-            architecture_sd=content["architecture_sd"],
-            architecture_correlation=content["architecture_correlation"],
-            sources=tuple(content["sources"]),
+            noise_weights=tuple(noise.tolist()),
+            noise_freedom=base["noise_freedom"],
+            architecture_sd=base["architecture_sd"],
+            architecture_correlation=base["architecture_correlation"],
+            interval_stretch=base["interval_stretch"],
+            families=tuple(sorted(families)),
         )
 
 
-@lru_cache(maxsize=1)
-def default_priors() -> Priors:
-    """The priors that come with the package."""
+def _pool(
+    weights: list[float], families: Collection[Mapping[str, Any]], key: str, base: Mapping[str, Any]
+) -> np.ndarray:
+    total = np.asarray(weights) * float(base["families_worth"])
+    for family in families:
+        total = total + np.asarray(family[key])
+    return np.asarray(total / total.sum())
+
+
+def read_priors() -> dict[str, Any]:
+    """The content of the priors file that comes with the package."""
     path = resources.files("lambda_autotuner").joinpath("data", "priors.json")
-    return Priors.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+@lru_cache(maxsize=8)
+def default_priors(without: tuple[str, ...] = ()) -> Priors:
+    """The priors that come with the package, if wanted without some families."""
+    return Priors.from_dict(read_priors(), without=without)

@@ -18,7 +18,7 @@ from lambda_autotuner.tuning.gradient import knowledge_gradient
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import Objective
 from lambda_autotuner.tuning.observation import failing
-from lambda_autotuner.tuning.pricing import Rates, invocation_cost_usd
+from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates, invocation_cost_usd
 from lambda_autotuner.tuning.priors import Priors
 from lambda_autotuner.tuning.recommendation import Recommendation
 from lambda_autotuner.tuning.space import Space
@@ -258,20 +258,28 @@ class Search:
         return Stop("No allowed size meets the limits.", "nothing_allowed")
 
     def _improve(self, decision: Decision) -> Probe | Stop:
-        left = None
-        if self.budget.invocations is not None:
-            left = self.budget.invocations - self.spent_invocations
+        pick = decision.picked
+        left, money = self._invocations_left(), self._money(decision)
+        affordable = money is None or float(decision.expected_cost[decision.pick]) <= money
+        if decision.expected_loss * FULL_PERCENT <= self.policy.regret_pct:
+            seen = self._evidence.at(pick.memory_mb, pick.architecture).succeeded
+            if seen >= self.policy.replicates:
+                loss = f"{decision.expected_loss:.2%}"
+                return Stop(f"{pick} is expected to lose no more than {loss}.", "settled")
+            if affordable:
+                return Probe(pick.memory_mb, pick.architecture, 1)
         best = knowledge_gradient(
-            self.model,
-            self.objective,
-            decision,
-            self.policy,
-            money_usd=self._money(decision),
-            invocations=left,
+            self.model, self.objective, decision, money_usd=money, invocations=left
         )
-        if best.stop is not None:
-            return Stop(best.stop, best.code)
-        return Probe(best.where.memory_mb, best.where.architecture, best.invocations)
+        if best is None:
+            return Stop("Nothing that is left to measure is affordable.", "cost")
+        where = decision.configurations[best.index]
+        return Probe(where.memory_mb, where.architecture, best.invocations)
+
+    def _invocations_left(self) -> int | None:
+        if self.budget.invocations is None:
+            return None
+        return self.budget.invocations - self.spent_invocations
 
     def _money(self, decision: Decision) -> float | None:
         """US dollars that may still be spent."""
