@@ -59,7 +59,18 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-PAGES = {"commands.md": commands_page, "settings.md": settings_page}
+def permissions_page() -> str:
+    """The least-privilege policy for each verb."""
+    from lambda_autotuner.aws.policies import permissions_page as page
+
+    return page()
+
+
+PAGES = {
+    "commands.md": commands_page,
+    "permissions.md": permissions_page,
+    "settings.md": settings_page,
+}
 
 
 def main() -> None:

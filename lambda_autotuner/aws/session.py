@@ -297,6 +297,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+@functools.cache
+def _shared_loader() -> Any:
+    """One reader of the service models for every sandbox account: parsing them takes longest."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
+
+
 def _sandbox(target: AccountTarget) -> Account:
     import botocore.session
 
@@ -312,6 +320,7 @@ def _sandbox(target: AccountTarget) -> Account:
             "ca_bundle": (None, None, None, None),
         }
     )
+    session.register_component("data_loader", _shared_loader())
     session.set_credentials(target.access_key_id, target.secret_access_key, target.session_token)
     return Account(target, session, target.region or "us-east-1")
 

@@ -1,43 +1,24 @@
-"""The calls that each verb makes, from which the policies on the permissions page are built."""
+"""The calls that carrying out one plan may make, and the IAM actions that these need."""
 
 from __future__ import annotations
 
 from lambda_autotuner.aws.operations import find_operation
+from lambda_autotuner.aws.policies import (
+    CODE_WRITES,
+    CONFIGURATION_WRITES,
+    PROVISIONED_WRITES,
+    RESERVED_WRITES,
+    ROLLOUT_READS,
+    VERSION_WRITES,
+    Call,
+)
 from lambda_autotuner.rollout.changes import CODE_FIELDS, CONFIGURATION_FIELDS
 from lambda_autotuner.rollout.plan import Plan, Strategy
-
-Call = tuple[str, str]
-
-READS: tuple[Call, ...] = (
-    ("lambda", "GetFunctionConfiguration"),
-    ("lambda", "ListTags"),
-    ("lambda", "ListAliases"),
-    ("lambda", "GetAlias"),
-    ("lambda", "ListVersionsByFunction"),
-    ("lambda", "GetFunctionConcurrency"),
-    ("lambda", "GetProvisionedConcurrencyConfig"),
-    ("cloudwatch", "GetMetricData"),
-)
-CONFIGURATION_WRITES: tuple[Call, ...] = (("lambda", "UpdateFunctionConfiguration"),)
-CODE_WRITES: tuple[Call, ...] = (("lambda", "GetFunction"), ("lambda", "UpdateFunctionCode"))
-VERSION_WRITES: tuple[Call, ...] = (
-    ("lambda", "PublishVersion"),
-    ("lambda", "UpdateAlias"),
-    ("lambda", "DeleteFunction"),
-)
-RESERVED_WRITES: tuple[Call, ...] = (
-    ("lambda", "PutFunctionConcurrency"),
-    ("lambda", "DeleteFunctionConcurrency"),
-)
-PROVISIONED_WRITES: tuple[Call, ...] = (
-    ("lambda", "PutProvisionedConcurrencyConfig"),
-    ("lambda", "DeleteProvisionedConcurrencyConfig"),
-)
 
 
 def required_calls(plan: Plan) -> tuple[Call, ...]:
     """Every call that carrying out, watching and undoing a plan may make."""
-    calls = list(READS)
+    calls = list(ROLLOUT_READS)
     if set(plan.after) & set(CONFIGURATION_FIELDS):
         calls += CONFIGURATION_WRITES
     if set(plan.after) & set(CODE_FIELDS):

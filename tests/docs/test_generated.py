@@ -16,7 +16,7 @@ def _generator(repository: Path) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["commands.md", "settings.md"])
+@pytest.mark.parametrize("page", ["commands.md", "permissions.md", "settings.md"])
 def test_generated_pages_are_current(repository: Path, page: str) -> None:
     generate = _generator(repository)
     written = (repository / "docs" / page).read_text(encoding="utf-8")
