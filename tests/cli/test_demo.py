@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+COMMAND = Path(sys.executable).with_name("lambda-autotuner")
+
+
+def write_curves(path: Path) -> None:
+    """Durations with a knee: processor time below 1,024 MB, waiting above."""
+    rng = np.random.default_rng(3)
+    rows = ["curve_set,curve,architecture,memory_mb,duration_ms"]
+    for name, work in (("made-up-a", 900.0), ("made-up-b", 300.0)):
+        for memory_mb in range(128, 3009, 128):
+            share = min(memory_mb, 1024) / 1024
+            mean = 40 + work / share**1.1
+            rows += [
+                f"made-up,{name},x86_64,{memory_mb},{value:.2f}"
+                for value in mean * rng.lognormal(0, 0.03, 40)
+            ]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
+    curves = tmp_path / "curves.csv"
+    write_curves(curves)
+    hostile = {
+        # Whatever stands in the environment, the demo stays in its own sandbox.
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_PROFILE": "nobody",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "LAMBDA_AUTOTUNER_ACCOUNT": "aws",
+        "LAMBDA_AUTOTUNER_REGION": "eu-west-3",
+    }
+    result = subprocess.run(
+        [str(COMMAND), "demo", "--json", "--curves", str(curves)],
+        cwd=tmp_path,
+        env={**os.environ, **hostile},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told["failed"] == []
+    assert told["recommendation"]["recommendation"]["kind"] == "change"
+    assert told["recommendation"]["recommendation"]["saving_month_usd"]["value"] > 0
+    assert told["change"]["state"] in {"promoted", "verified"}
+    assert told["trace_id"].startswith("tr-")
+    assert len(told["measured"]) == 2
+    for measured in told["measured"]:
+        assert measured["regret_pct"] < 10
+    page = Path(told["picture"]).read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "")
+    for command in ("chat", "scan", "ui"):
+        assert f"lambda-autotuner {command}" in result.stderr
+
+
+def test_a_missing_curves_file_is_one_line(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [str(COMMAND), "demo", "--curves", "nowhere.csv"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "nowhere.csv does not exist" in result.stderr
+    assert "Traceback" not in result.stderr
