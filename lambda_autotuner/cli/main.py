@@ -118,7 +118,9 @@ def run(command: click.Command, arguments: list[str] | None = None, **extra: Any
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "lambda-autotuner"
+        click.echo(f"error: {error.format_message()} (`{path} --help` shows how)", err=True)
         return EXIT_USAGE
     except BrokenPipeError:
         # The reader of our output (head, less) has left; that is not a failure of ours.

@@ -70,7 +70,7 @@ def test_a_mistyped_verb_names_the_nearest(tmp_path: Path) -> None:
     result = run("recomend", "x", cwd=tmp_path)
     assert result.returncode == 2
     assert "recommend" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_config_show_names_each_source(tmp_path: Path) -> None:
@@ -121,4 +121,15 @@ def test_a_malformed_dotenv_is_one_line(tmp_path: Path) -> None:
     result = run("config", "show", cwd=tmp_path)
     assert result.returncode == 2
     assert ".env line 2" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["recommend"], ["config", "show", "--nowhere"], ["sandbox", "serve", "--port", "x"]],
+)
+def test_bad_usage_is_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
     assert len(result.stderr.strip().splitlines()) == 1
