@@ -58,8 +58,10 @@ def test_prices_have_tiers_and_the_shape_of_the_price_list(client):
 
 
 def test_prices_page_through_everything_once(client):
-    pages = client("pricing").get_paginator("get_products").paginate(
-        ServiceCode="AWSLambda", PaginationConfig={"PageSize": 20}
+    pages = (
+        client("pricing")
+        .get_paginator("get_products")
+        .paginate(ServiceCode="AWSLambda", PaginationConfig={"PageSize": 20})
     )
     skus = [json.loads(item)["product"]["sku"] for page in pages for item in page["PriceList"]]
     assert len(skus) == len(set(skus)) > 40
@@ -126,7 +128,9 @@ def test_tags_are_the_functions_own(client):
     tagging.tag_resources(ResourceARNList=[media[0]], Tags={"reviewed": "yes"})
     assert client("lambda").list_tags(Resource=media[0])["Tags"]["reviewed"] == "yes"
     assert "reviewed" in tagging.get_tag_keys()["TagKeys"]
-    failed = tagging.tag_resources(ResourceARNList=["arn:aws:lambda:us-east-1:1:x"], Tags={"a": "b"})
+    failed = tagging.tag_resources(
+        ResourceARNList=["arn:aws:lambda:us-east-1:1:x"], Tags={"a": "b"}
+    )
     assert failed["FailedResourcesMap"]
 
 
@@ -142,7 +146,7 @@ def test_compute_optimizer_keeps_to_its_eligibility_and_says_what_it_is(client):
     for item in found:
         for option in item.get("memorySizeRecommendationOptions", ()):
             assert option["memorySize"] != item["currentMemorySize"]
-            assert 128 <= option["memorySize"]
+            assert option["memorySize"] >= 128
     listed = client("lambda").get_paginator("list_functions").paginate()
     large = [
         function

@@ -51,12 +51,8 @@ def user(server: SandboxProcess, request: pytest.FixtureRequest):
     key = iam.create_access_key(UserName=name)["AccessKey"]
 
     def with_policy(*statements: dict):
-        iam.put_user_policy(
-            UserName=name, PolicyName="test", PolicyDocument=document(*statements)
-        )
-        return lambda service: client(
-            server, service, key["AccessKeyId"], key["SecretAccessKey"]
-        )
+        iam.put_user_policy(UserName=name, PolicyName="test", PolicyDocument=document(*statements))
+        return lambda service: client(server, service, key["AccessKeyId"], key["SecretAccessKey"])
 
     with_policy.name = name
     with_policy.iam = iam
@@ -106,7 +102,10 @@ def test_what_no_policy_allows_is_refused(user, service, method, arguments, code
     error = refusal(getattr(clients(service), method), **arguments)
     assert error["Code"] == code
     assert error["Status"] == status
-    assert f"User: arn:aws:iam::123456789012:user/{user.name} is not authorized to perform: {words}" in error["Message"]
+    assert (
+        f"User: arn:aws:iam::123456789012:user/{user.name} is not authorized to perform: {words}"
+        in error["Message"]
+    )
 
 
 def test_an_explicit_deny_wins_and_says_so(user):
@@ -133,7 +132,9 @@ def test_resources_conditions_and_tags_narrow_a_permission(user):
     resource = "arn:aws:lambda:us-east-1:123456789012:function:image-resize"
     assert refusal(functions.list_tags, Resource=resource)["Status"] == 403
     assert functions.get_function_configuration(FunctionName="image-resize")
-    assert refusal(functions.get_function_configuration, FunctionName="log-forwarder")["Status"] == 403
+    assert (
+        refusal(functions.get_function_configuration, FunctionName="log-forwarder")["Status"] == 403
+    )
 
 
 def test_passing_a_role_needs_a_permission_of_its_own(user):
@@ -160,7 +161,9 @@ def test_a_boundary_and_groups_count(user):
     assert clients("lambda").list_functions()
     iam.put_user_permissions_boundary(UserName=user.name, PermissionsBoundary=boundary)
     error = refusal(clients("lambda").list_functions)
-    assert "because no permissions boundary allows the lambda:ListFunctions action" in error["Message"]
+    assert (
+        "because no permissions boundary allows the lambda:ListFunctions action" in error["Message"]
+    )
     assert clients("logs").describe_log_groups(limit=1)["logGroups"]
 
 
@@ -171,17 +174,27 @@ def test_an_assumed_role_is_verified_restricted_and_expires(server):
     )  # fmt: skip
     iam.create_role(RoleName="tuner", AssumeRolePolicyDocument=trust)
     iam.put_role_policy(
-        RoleName="tuner", PolicyName="read", PolicyDocument=document(allow("lambda:Get*", "lambda:List*"))
+        RoleName="tuner",
+        PolicyName="read",
+        PolicyDocument=document(allow("lambda:Get*", "lambda:List*")),
     )
     sts = client(server, "sts")
-    session = sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/tuner", RoleSessionName="demo")
+    session = sts.assume_role(
+        RoleArn="arn:aws:iam::123456789012:role/tuner", RoleSessionName="demo"
+    )
     held = session["Credentials"]
     keys = (held["AccessKeyId"], held["SecretAccessKey"], held["SessionToken"])
     assert session["AssumedRoleUser"]["Arn"] == "arn:aws:sts::123456789012:assumed-role/tuner/demo"
-    assert client(server, "sts", *keys).get_caller_identity()["Arn"] == session["AssumedRoleUser"]["Arn"]
+    assert (
+        client(server, "sts", *keys).get_caller_identity()["Arn"]
+        == session["AssumedRoleUser"]["Arn"]
+    )
     assert client(server, "lambda", *keys).list_functions()["Functions"]
     error = refusal(client(server, "lambda", *keys).invoke, FunctionName="image-resize")
-    assert "User: arn:aws:sts::123456789012:assumed-role/tuner/demo is not authorized" in error["Message"]
+    assert (
+        "User: arn:aws:sts::123456789012:assumed-role/tuner/demo is not authorized"
+        in error["Message"]
+    )
     wrong = (held["AccessKeyId"], "x" * 40, held["SessionToken"])
     assert refusal(client(server, "lambda", *wrong).list_functions)["Code"] in (
         "InvalidSignatureException", "SignatureDoesNotMatch",
@@ -192,7 +205,11 @@ def test_an_assumed_role_is_verified_restricted_and_expires(server):
         Policy=document(allow("lambda:ListFunctions")),
     )["Credentials"]
     narrow = client(
-        server, "lambda", narrowed["AccessKeyId"], narrowed["SecretAccessKey"], narrowed["SessionToken"]
+        server,
+        "lambda",
+        narrowed["AccessKeyId"],
+        narrowed["SecretAccessKey"],
+        narrowed["SessionToken"],
     )
     assert narrow.list_functions()
     error = refusal(narrow.get_function, FunctionName="image-resize")
@@ -228,7 +245,9 @@ def test_a_key_that_is_switched_off_opens_nothing(user):
 
 def test_simulation_says_what_enforcement_does(user):
     clients = user(
-        allow("lambda:GetFunction", resource="arn:aws:lambda:us-east-1:123456789012:function:image-*"),
+        allow(
+            "lambda:GetFunction", resource="arn:aws:lambda:us-east-1:123456789012:function:image-*"
+        ),
         deny("lambda:DeleteFunction"),
         allow("lambda:Invoke*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
     )
@@ -252,7 +271,8 @@ def test_simulation_says_what_enforcement_does(user):
 def test_the_administrator_and_execution_roles_are_there(server):
     iam = client(server, "iam")
     admin = iam.simulate_principal_policy(
-        PolicySourceArn="arn:aws:iam::123456789012:user/admin", ActionNames=["lambda:DeleteFunction"]
+        PolicySourceArn="arn:aws:iam::123456789012:user/admin",
+        ActionNames=["lambda:DeleteFunction"],
     )["EvaluationResults"][0]
     assert admin["EvalDecision"] == "allowed"
     role = client(server, "lambda").get_function_configuration(FunctionName="image-resize")["Role"]

@@ -293,7 +293,7 @@ def set_alarm_state(call: Call, params: Params) -> Result:
     found = refresh(call)
     alarm = found.alarms.get(params["AlarmName"])
     if alarm is None:
-        raise ServiceError("ResourceNotFound", "")
+        raise ServiceError("ResourceNotFound", "", fields={"message": None})
     change(
         found, alarm, params["StateValue"], params["StateReason"],
         params.get("StateReasonData"), call.now_ms,

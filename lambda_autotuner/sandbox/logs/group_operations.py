@@ -13,6 +13,8 @@ from lambda_autotuner.sandbox.logs.streams import page_offset, page_token
 from lambda_autotuner.sandbox.registry import Params, Result, operation
 
 _PAGE: Final = 50
+_LONGEST_NAME: Final = 512
+_NAME: Final = r"[\.\-_/#A-Za-z0-9]+"
 _LONG_PAGE: Final = 1000
 _RETENTIONS: Final = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
@@ -23,8 +25,9 @@ _RETENTIONS: Final = (
 @operation("logs", "CreateLogGroup")
 def create_log_group(call: Call, params: Params) -> Result:
     """Make an empty group."""
-    name = params["logGroupName"]
+    name = params.get("logGroupName") or ""
     state = groups.state_of(call)
+    _check_name(name)
     if groups.find(call, name) is not None:
         raise ServiceError(
             "ResourceAlreadyExistsException", "The specified log group already exists"
@@ -39,6 +42,21 @@ def create_log_group(call: Call, params: Params) -> Result:
         deleted_before_ms=state.deleted.get(name, 0),
     )
     return {}
+
+
+def _check_name(name: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        raise ServiceError(
+            "InvalidParameterException",
+            "Invalid LogGroup or LogStream, both must have length less than or equal to "
+            f"{_LONGEST_NAME}.",
+        )
+    if not re.fullmatch(_NAME, name):
+        raise ServiceError(
+            "InvalidParameterException",
+            f"1 validation error detected: Value '{name}' at 'logGroupName' failed to satisfy "
+            f"constraint: Member must satisfy regular expression pattern: {_NAME}",
+        )
 
 
 @operation("logs", "DeleteLogGroup")
@@ -72,7 +90,11 @@ def describe_log_groups(call: Call, params: Params) -> Result:
     if params.get("logGroupIdentifiers"):
         wanted = {groups.from_identifier(item) for item in params["logGroupIdentifiers"]}
         names = [name for name in names if name in wanted]
-    return _page(call, params, names, int(params.get("limit") or _PAGE))
+    found = _page(call, params, names, int(params.get("limit") or _PAGE))
+    if pattern:  # this listing comes from an index that does not have these two
+        for group in found["logGroups"]:
+            del group["storedBytes"], group["deletionProtectionEnabled"]
+    return found
 
 
 def _page(call: Call, params: Params, names: list[str], limit: int) -> dict[str, Any]:

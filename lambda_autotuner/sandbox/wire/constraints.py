@@ -28,7 +28,10 @@ _CODES: Final = {
 _BY_HAND: Final = {
     ("lambda", "CreateFunction", "Runtime"),
     ("lambda", "UpdateFunctionConfiguration", "Runtime"),
+    ("logs", "CreateLogGroup", "logGroupName"),
 }
+# Enumerations that AWS tells in another order than its model has.
+_ORDER: Final = {"StateValue": ("INSUFFICIENT_DATA", "ALARM", "OK")}
 _NULL: Final = "Member must not be null"
 
 
@@ -182,7 +185,7 @@ def _compile(shape: Any) -> Iterator[Rule]:
         allowed = frozenset(choices)
         yield (
             (lambda value: value in allowed),
-            f"Member must satisfy enum value set: [{', '.join(choices)}]",
+            f"Member must satisfy enum value set: [{', '.join(_ORDER.get(shape.name, choices))}]",
         )
 
 

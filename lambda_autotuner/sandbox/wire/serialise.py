@@ -133,6 +133,9 @@ def _error_body(shape: Any, error: ServiceError) -> dict[str, Any]:
     if error.message or shape is None or message_name in members:
         body[message_name] = error.message
     for name, value in error.fields.items():
+        if value is None:  # some answers lack a member that their shape has
+            body.pop(name, None)
+            continue
         member = members.get(name)
         body[name] = writer(member)(value) if member is not None else value
     return body
@@ -142,16 +145,25 @@ def _typed_failure(
     service: Service | None, protocol: str, body: dict[str, Any], name: str, status: int
 ) -> Response:
     if protocol == "cbor" and service is not None:
-        namespace = f"com.amazonaws.{service.name.replace('-', '')}"
         return Response(
-            status, cbor2.dumps({"__type": f"{namespace}#{name}", **body}), _cbor_headers()
+            status, cbor2.dumps({"__type": _type_name(service, name), **body}), _cbor_headers()
         )
     if protocol == "json":
         version = service.model.metadata.get("jsonVersion", "1.1") if service else "1.1"
         headers = {"content-type": f"application/x-amz-json-{version}", "x-amzn-errortype": name}
-        return Response(status, dumps({"__type": name, **body}), headers)
+        full = _type_name(service, name) if service and service.query_compatible else name
+        return Response(status, dumps({"__type": full, **body}), headers)
     headers = {"content-type": "application/json", "x-amzn-errortype": name}
     return Response(status, dumps(body), headers)
+
+
+def _type_name(service: Service, name: str) -> str:
+    """An error's name with the namespace that the service's own answers have."""
+    if service.name == "cloudwatch":
+        if name == "ValidationException":
+            return f"com.amazon.coral.validate#{name}"
+        return f"com.amazonaws.cloudwatch.v2010_08_01#{name}"
+    return f"com.amazonaws.{service.name.replace('-', '')}#{name}"
 
 
 def _query_failure(
@@ -159,9 +171,10 @@ def _query_failure(
 ) -> Response:
     namespace = service.model.metadata.get("xmlNamespace", "") if service else ""
     kind = "Sender" if error.sender else "Receiver"
+    said = f"<Message>{escape(error.message)}</Message>" if error.message else ""
     body = (
         f'<ErrorResponse xmlns="{namespace}"><Error><Type>{kind}</Type><Code>{escape(code)}</Code>'
-        f"<Message>{escape(error.message)}</Message></Error>"
+        f"{said}</Error>"
         f"<RequestId>{request_id}</RequestId></ErrorResponse>"
     )
     return Response(status, body.encode(), {"content-type": "text/xml"})
