@@ -57,6 +57,9 @@ def active_execution() -> AgentExecution | None:
 def text_of(value: Any, limit: int = _MAX_TAG) -> str:
     """Return a tag's text: `True` and `False` as MLflow's filters spell them, cut to fit."""
     text = value if isinstance(value, str) else str(value)
+    if len(text) > limit:
+        # Half a secret is no longer recognised as one.
+        text = pipeline.masker().mask_text(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

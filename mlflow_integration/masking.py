@@ -14,7 +14,7 @@ import ast
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from mlflow_integration.masking_rules import (
     ENVIRONMENT_BLOCK,
     ENVIRONMENT_ENTRY,
     ENVIRONMENT_GATES,
+    ENVIRONMENT_HEAD,
     RULES,
     environment_value_is_plain,
     is_environment_key,
@@ -36,7 +37,11 @@ _MAX_DEPTH = 40
 _CANDIDATE = re.compile(r"[A-Za-z0-9/+]{40}")
 _CANDIDATE_LENGTH = 40
 _WORD = re.compile(r"[A-Za-z0-9/+=_-]")
+_KEY = re.compile(r"[\w.-]")
+_KEY_LENGTH = 60
 _MINIMUM_BITS = 4.25
+_ARN_LENGTH = 300
+_ARN_BEFORE = re.compile(r"\barn:aws[\w-]*:[^\s\"']*\Z")
 _PASSED_THROUGH = (bool, int, float, type(None))
 
 
@@ -108,17 +113,18 @@ class Masker:
             return FAILED
 
     def is_clean(self, text: str) -> bool:
-        """Say quickly whether no rule can apply to `text`, so that it may pass as it is."""
-        lowered = text.lower()
-        if any(gate in lowered for gate in ASSIGNMENT_GATES):
-            return False
-        if any(gate in lowered for gate in ENVIRONMENT_GATES):
-            return False
-        if any(gate in lowered for rule in RULES for gate in rule.gates):
+        """Say quickly whether no rule applies to `text`, so that it may pass as it is."""
+        lowered = _lower(text)
+        for rule in RULES:
+            if any(gate in lowered for gate in rule.gates) and rule.pattern.search(text):
+                return False
+        if any(gate in lowered for gate in ENVIRONMENT_GATES) and ENVIRONMENT_HEAD.search(text):
             return False
         if any(pattern.search(text) for pattern in self.extra):
             return False
-        return _CANDIDATE.search(text) is None
+        if next(_assignments(text, lowered), None) is not None:
+            return False
+        return _CANDIDATE.search(text) is None or _mask_candidates(text) == text
 
     def _mask(self, value: Any, depth: int) -> Any:
         if depth > _MAX_DEPTH:
@@ -184,17 +190,24 @@ class Masker:
         return self._mask_plain(text)
 
     def _mask_plain(self, text: str) -> str:
-        lowered = text.lower()
+        lowered = _lower(text)
         for rule in RULES:
             if any(gate in lowered for gate in rule.gates):
                 text = rule.pattern.sub(rule.replacement, text)
         if any(gate in lowered for gate in ENVIRONMENT_GATES):
             text = ENVIRONMENT_BLOCK.sub(_mask_environment_block, text)
-        if any(gate in lowered for gate in ASSIGNMENT_GATES):
-            text = ASSIGNMENT.sub(_mask_assignment, text)
+        text = _mask_assignments(text)
         for pattern in self.extra:
             text = pattern.sub("[masked:custom]", text)
         return _mask_candidates(text)
+
+
+def _lower(text: str) -> str:
+    """Lower a text without moving its characters: some letters have longer lower-case forms."""
+    lowered = text.lower()
+    if len(lowered) != len(text):
+        lowered = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+    return lowered
 
 
 def _parse(text: str) -> Any:
@@ -228,10 +241,52 @@ def _replace_leaves(value: Any, kind: str) -> Any:
     return f"[masked:{kind}]"
 
 
-def _mask_assignment(found: re.Match[str]) -> str:
-    if not is_sensitive_key(found["key"]) or not is_telling_value(found["value"]):
-        return found[0]
-    return found[0].replace(found["value"], "[masked:named]") if found["value"] else found[0]
+def _assignments(text: str, lowered: str) -> Iterator[tuple[int, int]]:
+    """Yield where secrets stand that are assigned to telling names.
+
+    Looks only around the literals that such names contain. An opening bracket after the name
+    is a secret too; it is masked by structure, so its span is empty.
+    """
+    spots: set[int] = set()
+    for gate in ASSIGNMENT_GATES:
+        spot = lowered.find(gate)
+        while spot >= 0:
+            spots.add(spot)
+            spot = lowered.find(gate, spot + 1)
+    done = 0
+    for spot in sorted(spots):
+        start = spot
+        while start > done and spot - start < _KEY_LENGTH and _KEY.match(text[start - 1]):
+            start -= 1
+        found = ASSIGNMENT.match(text, start)
+        if spot < done or found is None or not is_sensitive_key(found["key"]):
+            continue
+        if _within_arn(text, start):
+            continue
+        group = next((n for n in ("double", "single", "bare") if found[n] is not None), None)
+        if group is None:
+            yield found.end(), found.end()
+        elif is_telling_value(found[group]):
+            yield found.span(group)
+            done = found.end(group)
+
+
+def _mask_assignments(text: str) -> str:
+    pieces: list[str] = []
+    done = 0
+    for start, end in _assignments(text, _lower(text)):
+        if end > start:
+            pieces += [text[done:start], "[masked:named]"]
+            done = end
+    pieces.append(text[done:])
+    return "".join(pieces)
+
+
+def _within_arn(text: str, position: int) -> bool:
+    """`arn:...:secret:name` is an address, not an assignment."""
+    if position == 0 or text[position - 1] != ":":
+        return False
+    return bool(_ARN_BEFORE.search(text, max(0, position - _ARN_LENGTH), position))
 
 
 def _mask_environment_block(found: re.Match[str]) -> str:

@@ -97,6 +97,14 @@ RULES: tuple[Rule, ...] = (
         r"\1",
     ),
     _rule(
+        # The text was cut before the host: everything to its end may be the password.
+        "connection-string",
+        "://",
+        r"\b([a-zA-Z][a-zA-Z0-9+.-]{1,30}://)[^\s/@:\"'<>]*:(?!\d{1,5}(?:\Z|[^\w]))"
+        r"[^\s/@\"'<>]+\Z",
+        r"\1",
+    ),
+    _rule(
         "connection-string",
         "://",
         r"\b([a-zA-Z][a-zA-Z0-9+.-]{1,30}://)[^\s/@:\"'<>]*:[^\s\"'<>]*?@(?=[\w.\[-])",
@@ -134,18 +142,22 @@ ASSIGNMENT_GATES = (
     "pin",
 )  # fmt: skip
 ASSIGNMENT = re.compile(
-    r"(?P<key>[A-Za-z][\w.\- ]{1,60}?|[A-Za-z]\w{1,60})"
-    r"(?P<between>\\?[\"']?\s{0,4}(?:=>|:=|=|:|\bis\b)\s{0,4})"
-    r"(?:\\?\"(?P<double>(?:[^\"\\]|\\(?!\").)*)\\?\"|'(?P<single>[^']*)'|(?P<bare>[^\s,;&\"'<>{}\[\]()]+))"
+    r"(?P<key>(?:(?:api|access|secret|private|session)[ ])?[A-Za-z_][\w.-]{0,60})"
+    r"(?P<between>(?:\\?[\"'])?\s{0,4}(?:=>|:=|=|:|\bis\b)\s{0,4})"
+    r"(?:\\?\"(?P<double>(?:[^\"\\]|\\(?!\").)*)\\?\"|'(?P<single>[^']*)'"
+    r"|(?P<bare>[^\s,;&\"'<>{}\[\]()\\]+)|(?=[{\[]))",
+    re.IGNORECASE,
 )
 ENVIRONMENT_GATES = ("variables", "environment", "env_vars", "envvars", '"env"', "'env'")
 _ENVIRONMENT_KEYS = frozenset(
     {"variables", "environment", "environmentvariables", "env", "envvars", "environmentvars"}
 )
-ENVIRONMENT_BLOCK = re.compile(
+_HEAD = (
     r"(?P<head>\\?[\"']?(?:[Ee]nvironment_?[Vv]ariables|[Ee]nvironment|[Vv]ariables|env_vars"
-    r"|env)\\?[\"']?\s*[=:]\s*\{)(?P<body>[^{}]*)(?P<tail>\}?)"
+    r"|env)\\?[\"']?\s*[=:]\s*\{)"
 )
+ENVIRONMENT_HEAD = re.compile(_HEAD)
+ENVIRONMENT_BLOCK = re.compile(_HEAD + r"(?P<body>[^{}]*)(?P<tail>\}|\Z)")
 ENVIRONMENT_ENTRY = re.compile(
     r"\\?[\"']?(?P<key>[A-Za-z_]\w*)\\?[\"']?\s*[=:]\s*\\?[\"']?"
     r"(?P<value>[^\"'\\,}]+(?:\\(?![\"'])[^\"'\\,}]*)*)"

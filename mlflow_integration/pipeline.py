@@ -74,6 +74,11 @@ def current() -> Pipeline | None:
     return _pipeline
 
 
+def masker() -> Masker:
+    """Return the masker in use, with the configured patterns."""
+    return _pipeline.recorder.masker if _pipeline is not None else Masker()
+
+
 def initialize_mlflow(
     *,
     state_dir: Path | str | None = None,

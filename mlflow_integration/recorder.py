@@ -20,6 +20,11 @@ _logger = logging.getLogger(__name__)
 PLACEHOLDER_EXPERIMENT_ID = "1152921504606846975"
 _DEFAULT_EXPERIMENT_ID = "0"
 _READ_SECONDS = 10.0
+_INPUTS = "mlflow.spanInputs"
+_OUTPUTS = "mlflow.spanOutputs"
+_CUT = "..."
+_METADATA_EXCERPT = 250
+_PREVIEW_EXCERPT = 1000
 # Written by MLflow itself, needed as they are.
 _STRUCTURAL = frozenset(
     {"mlflow.traceRequestId", "mlflow.spanType", "mlflow.spanStartTimeNs", "mlflow.experimentId"}
@@ -43,6 +48,7 @@ class Recorder:
         self.retired: list[SpoolWriter] = []
         self._on_item = on_item
         self._backend: Any = None
+        self._roots: dict[str, tuple[Any, Any]] = {}
 
     def writers(self) -> list[SpoolWriter]:
         """Return all writers of this process, those of earlier destinations included."""
@@ -86,6 +92,9 @@ class Recorder:
         except Exception:
             _logger.warning("a span could not be masked; its content was left out", exc_info=True)
             masked = _frame(data)
+        if data.get("parent_span_id") is None:
+            attributes = masked["attributes"]
+            self._roots[span.trace_id] = (attributes.get(_INPUTS), attributes.get(_OUTPUTS))
         record = {"k": "span", "t": span.trace_id, "s": masked}
         if experiment_id not in {PLACEHOLDER_EXPERIMENT_ID, _DEFAULT_EXPERIMENT_ID, None}:
             record["e"] = experiment_id
@@ -98,9 +107,24 @@ class Recorder:
             data, keep=("trace_id", "request_time", "execution_duration", "state")
         )
         masked["trace_location"] = data.get("trace_location")
+        self._mask_excerpts(masked, *self._roots.pop(info.trace_id, (None, None)))
         item = f"t:{info.trace_id}"
         self.writer.append({"k": "trace", "t": info.trace_id, "info": masked}, item=item)
         self._on_item()
+
+    def _mask_excerpts(self, info: dict[str, Any], inputs: Any, outputs: Any) -> None:
+        """Take MLflow's excerpts from masked text: half a secret is not recognised as one."""
+        metadata = info.get("trace_metadata") or {}
+        for key, preview, whole in (
+            ("mlflow.traceInputs", "request_preview", inputs),
+            ("mlflow.traceOutputs", "response_preview", outputs),
+        ):
+            text = whole if isinstance(whole, str) else ""
+            if key in metadata:
+                metadata[key] = _excerpt(text, _METADATA_EXCERPT)
+            shown = info.get(preview)
+            if isinstance(shown, str) and shown.endswith(_CUT):
+                info[preview] = _excerpt(text, _PREVIEW_EXCERPT)
 
     def record_trace_tags(self, trace_id: str, tags: Mapping[str, str]) -> None:
         """Append tags of a trace that may be delivered already."""
@@ -209,9 +233,14 @@ class Recorder:
             self._on_item()
 
     def _masked(self, record: Mapping[str, Any], *, keep: tuple[str, ...]) -> dict[str, Any]:
-        return {
-            key: value if key in keep else self.masker.mask(value) for key, value in record.items()
-        }
+        masked = {}
+        for key, value in record.items():
+            shown = value if key in keep else self.masker.mask(value)
+            if isinstance(value, Mapping) and not isinstance(shown, dict):
+                # It could not be masked as a whole; the record keeps its form without it.
+                shown = {"masking": FAILED}
+            masked[key] = shown
+        return masked
 
     def _mask_span(self, data: dict[str, Any]) -> dict[str, Any]:
         masker = self.masker
@@ -249,6 +278,10 @@ class Recorder:
         masked = self.masker.mask({key: parsed})
         (shown,) = masked.values() if isinstance(masked, dict) else (FAILED,)
         return value if shown == parsed else json.dumps(shown, ensure_ascii=False, default=str)
+
+
+def _excerpt(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - len(_CUT)] + _CUT
 
 
 def _frame(data: Mapping[str, Any]) -> dict[str, Any]:
