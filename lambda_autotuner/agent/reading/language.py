@@ -115,7 +115,7 @@ class Lexicon:
     @lru_cache(maxsize=4_096)  # noqa: B019 - one lexicon a process
     def _nearest_word(self, spoken: str, word: str) -> str | None:
         """The one vocabulary word that `word` is a typing error of, if there is just one."""
-        if len(spoken) < _TYPO_LENGTH or not spoken.isalpha():
+        if min(len(spoken), len(word) + 1) < _TYPO_LENGTH or not spoken.isalpha():
             return None
         allowed = 1 if len(spoken) < _LONG_TYPO_LENGTH else 2
         best: list[str] = []

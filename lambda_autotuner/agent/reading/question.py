@@ -33,7 +33,7 @@ _LOWEST = re.compile(r"\b(cheapest|least|lowest|fewest|fastest|smallest|quickest
 _RUNTIME = re.compile(r"\b(python|node(?:\.?js)?|java|ruby|go|golang|dotnet|\.net|c#|provided|custom runtime)[ -]?(\d+(?:\.[\dx]+)?)?\b", re.IGNORECASE)
 _ARCH = re.compile(r"\b(arm64|arm|graviton|x86_64|x86-64|x86|intel)\b", re.IGNORECASE)
 _BOUND = re.compile(r"\b(more than|over|above|greater than|bigger than|larger than|exceed\w*|at least|>=?|less than|under|below|smaller than|fewer than|at most|up to|<=?|exactly|with|of|at|have|using|has)\s+(?:a memory of |memory of |exactly )?(?=\d|one|two|three|four|half)", re.IGNORECASE)
-_PREFIX = re.compile(r"\b(?:start(?:s|ing)?|begin(?:s|ning)?) with [`\"']?([\w-]{2,})|\bprefix(?:ed)?(?: with)? [`\"']?([\w-]{2,})", re.IGNORECASE)
+_PREFIX = re.compile(r"\b(?:start(?:s|ing)?|begin(?:s|ning)?) with [`\"']?([\w-]+)|\bprefix(?:ed)?(?: with)? [`\"']?([\w-]{2,})", re.IGNORECASE)
 _CONTAINS = re.compile(r"\b(?:contain(?:s|ing)?|with|matching|including|have|having|has)\s+(?:the (?:word|string) )?[`\"']([\w-]{2,})[`\"']|\b(?:names?|called) (?:that )?(?:contain(?:s|ing)?|include|like|matching|has|have)\s+[`\"']?([\w-]{2,})", re.IGNORECASE)
 _SEARCH = re.compile(
     r"[`\"']([^`\"']{2,80})[`\"']|\b(?:containing|contain|mention(?:s|ing)?|matching|with the (?:word|text|string)|search(?: \w+){0,4}? for|grep(?: \w+){0,3}? for|look(?:ing)? for|about)\s+(?:the (?:word|string|text) )?([\w .:/-]{2,60})",
@@ -44,6 +44,9 @@ _FAST = re.compile(r"\b(fast(?:er|est)?|speed|latency|quick(?:er|est)?|performan
 _BALANCED = re.compile(r"\b(balance[d]?|both cost and|trade-?off|compromise)\b", re.IGNORECASE)
 _SLO = re.compile(r"\bp(\d{2})\b[^.?!]{0,40}?(?:under|below|<=?|less than|within|at most|of)\s*(\d+(?:\.\d+)?)\s*(ms|s|seconds?|milliseconds?)|(?:under|below|less than|within|<=?|at most)\s*(\d+(?:\.\d+)?)\s*(ms|milliseconds?)[^.?!]{0,30}\bp(\d{2})\b", re.IGNORECASE)  # fmt: skip
 _OPEN = re.compile(r"\b(what|which|how|why|when|where|who|is|are|does|do|can|could|would|show|list|give|tell|find|get|check)\b", re.IGNORECASE)
+_PLURAL_TIMEOUTS = re.compile(r"\btimeouts\b", re.IGNORECASE)
+_REACHING = re.compile(r"\b(hit(?:s|ting)?|reach(?:es|ing)?|exceed\w*|run(?:s|ning)? into|close to|near(?:ly)?|how close|approach\w*|exhaust\w*|bump(?:s|ing)? into)\b", re.IGNORECASE)
+_PEAK = re.compile(r"\b(peak\w*|consum\w+|footprint|high[- ]water|used?|using|usage|utili[sz]\w+|actual(?:ly)?|need(?:s|ed)?|real(?:ly)?|left|free|spare|headroom|out of)\b", re.IGNORECASE)
 _WEIGHTY_VOTE = 0.62
 _SOME_VOTE = 0.30
 _LETTERS = 2
@@ -141,7 +144,7 @@ def read_question(
 def _follow_up(current: Question, past: Question) -> Question:
     """Fill in what a follow-up leaves open from the turn before it."""
     if current.functions:
-        if current.aspects or current.wish or current.topic == "compare" or not past.aspects:
+        if (current.aspects and not current.guessed) or current.wish or current.topic == "compare" or not past.aspects:
             if current.topic == "compare" and len(current.functions) == 1 and past.functions:
                 both = tuple(dict.fromkeys((*past.functions, *current.functions)))
                 return replace(current, functions=both, carried=True)
@@ -179,9 +182,7 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
     bare = _without_names(text, named)
     lex = lexicon()
     found = lex.concepts(bare)
-    if re.search(r"\btimeouts\b", bare, re.IGNORECASE):
-        found = {**found, "timed_out": 0}
-        found.pop("timeout", None)
+    found = _combined(bare, found)
     votes = lex.vote(bare)
     wish = read_wish(_without_names(text, named, " it "), pending=pending)
     aspects = tuple(aspect.name for aspect in lex.aspects if aspect.concepts & found.keys())
@@ -203,6 +204,19 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
         region=match[1].lower() if (match := _REGION.search(text)) else None,
     )
     return _with_topic(question, votes)
+
+
+def _combined(text: str, found: dict[str, int]) -> dict[str, int]:
+    """Concepts that only two words together name: memory and its peak, a timeout and reaching it."""
+    combined = dict(found)
+    if "timeout" in found and (_PLURAL_TIMEOUTS.search(text) or _REACHING.search(text)):
+        combined["timed_out"] = combined.pop("timeout")
+    if "memory" in found and "memory_used" not in found and (_PEAK.search(text) or _REACHING.search(text)):
+        combined["memory_used"] = combined.pop("memory")
+        combined.pop("limits", None)
+    if "memory" in combined and "limits" in combined and "concurrency" not in combined:
+        combined.pop("limits")
+    return combined
 
 
 def _without_names(text: str, named: Named, stand_in: str = " ") -> str:
@@ -302,7 +316,8 @@ def _with_topic(question: Question, votes: list[tuple[str, float]]) -> Question:
         aspects = question.aspects
         if not aspects and weight >= _WEIGHTY_VOTE:
             aspects = tuple(a.name for a in lexicon().aspects if a.name == top)
-        return replace(question, topic="function", aspects=aspects)
+        guessed = aspects != question.aspects
+        return replace(question, topic="function", aspects=aspects, guessed=guessed)
     return _account_topic(question, top, weight)
 
 
@@ -366,7 +381,7 @@ def _open_topic(q: Question, top: str, weight: float) -> Question:
 
 
 def _explains(text: str) -> bool:
-    return bool(re.search(r"\b(explain|what (?:is|are|does) (?:a |an )?(?:provisioned|reserved|cold|arm|graviton|lambda|aws|snap ?start|init|p9\d|concurrency|throttl|memory mean|billed|ephemeral|right-?sizing|power tuning)|what'?s (?:a|an|provisioned|reserved|graviton|snap ?start)\b|how (?:does|do|is) (?:lambda|aws|the|a|memory|cpu|billing|provisioned|cold|reserved|arm|graviton)|best practice|documentation|docs|rule of thumb|definition|mean(?:ing|s)?\b|why (?:does|do|is|are) (?:lambda|more|cold|memory)|guidance|pricing model)", text, re.IGNORECASE))  # fmt: skip
+    return bool(re.search(r"\b(explain|what (?:is|are|does) (?:a |an )?(?:provisioned|reserved|cold|arm|graviton|lambda|aws|snap ?start|init|p9\d|concurrency|throttl|memory mean|billed|ephemeral|right-?sizing|power tuning)|what'?s (?:a|an|provisioned|reserved|graviton|snap ?start)\b|how (?:does|do|is) (?:lambda|aws|the|a|memory|cpu|billing|provisioned|cold|reserved|arm|graviton)|best practice|documentation|docs|rule of thumb|definition|mean(?:ing|s)?\b|when (?:should|do|does|would|is) (?:one|you|we|i|it)\b[^?]{0,20}\b(?:use|choose|pick|worth|make)|(?:max\w*|highest|longest|largest|default|minimum) [^?]{0,30}\b(?:lambda|aws)\b[^?]{0,12}\b(?:allow|support|permit|ha[sv]e?)|does (?:more|less|adding|a (?:bigger|larger))|why (?:does|do|is|are) (?:lambda|more|cold|memory)|guidance|pricing model)", text, re.IGNORECASE))  # fmt: skip
 
 
 def _plain_listing(q: Question) -> bool:
