@@ -78,19 +78,19 @@ def test_a_key_is_its_user(user, server):
     ("service", "method", "arguments", "code", "status", "words"),
     [
         ("lambda", "list_functions", {}, "AccessDeniedException", 403,
-         "lambda:ListFunctions on resource: * because no identity-based policy allows the "
-         "lambda:ListFunctions action"),
+         ("lambda:ListFunctions on resource: * because no identity-based policy allows the "
+         "lambda:ListFunctions action")),
         ("lambda", "get_function", {"FunctionName": "image-resize"}, "AccessDeniedException", 403,
-         "lambda:GetFunction on resource: arn:aws:lambda:us-east-1:123456789012:function:image-resize "
-         "because no identity-based policy allows the lambda:GetFunction action"),
+         ("lambda:GetFunction on resource: arn:aws:lambda:us-east-1:123456789012:function:image-resize "
+         "because no identity-based policy allows the lambda:GetFunction action")),
         ("lambda", "invoke", {"FunctionName": "image-resize"}, "AccessDeniedException", 403,
          "lambda:InvokeFunction on resource: arn:aws:lambda:us-east-1:123456789012:function:image-resize"),
         ("cloudwatch", "list_metrics", {}, "AccessDenied", 403,
          "cloudwatch:ListMetrics because no identity-based policy allows the cloudwatch:ListMetrics action"),
         ("logs", "filter_log_events", {"logGroupName": "/aws/lambda/image-resize"},
          "AccessDeniedException", 400,
-         "logs:FilterLogEvents on resource: arn:aws:logs:us-east-1:123456789012:log-group:"
-         "/aws/lambda/image-resize:log-stream: because no identity-based policy allows"),
+         ("logs:FilterLogEvents on resource: arn:aws:logs:us-east-1:123456789012:log-group:"
+         "/aws/lambda/image-resize:log-stream: because no identity-based policy allows")),
         ("iam", "get_role", {"RoleName": "x"}, "AccessDenied", 403,
          "iam:GetRole on resource: arn:aws:iam::123456789012:role/x because"),
         ("sts", "assume_role", {"RoleArn": "arn:aws:iam::123456789012:role/none", "RoleSessionName": "ab"},

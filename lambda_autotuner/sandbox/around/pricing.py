@@ -35,8 +35,8 @@ _PRODUCTS: Final = (
      "Concurrency weighted by memory assigned to function, measured in GB-s",
      "provisioned_idle_gb_second"),
     ("AWS-Lambda-Duration-Provisioned", "Lambda-Provisioned-GB-Second", "Lambda-GB-Second",
-     "Invocation duration weighted by memory assigned to function, measured in GB-s for "
-     "Provisioned Concurrency", "provisioned_active_gb_second"),
+     ("Invocation duration weighted by memory assigned to function, measured in GB-s for "
+     "Provisioned Concurrency"), "provisioned_active_gb_second"),
 )  # fmt: skip
 
 
