@@ -79,10 +79,6 @@ def create_function(call: Call, params: Params) -> Result:
     if params.get("Publish"):
         version = publish(call, record)
         shown = rendering.version(record, version, call.region_name, call.account_id, call.now_ms)
-        if not rendering.settled(record, call.now_ms):
-            shown.update(State="Pending", StateReason="The function is being created.")
-            shown["StateReasonCode"] = "Creating"
-            shown.pop("LastUpdateStatus", None)
         rendering.with_logging(shown, record, configuration)
         return shown
     shown = rendering.latest(record, call.region_name, call.account_id, call.now_ms)

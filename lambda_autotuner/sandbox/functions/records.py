@@ -113,6 +113,8 @@ class FunctionRecord:
     tags: dict[str, str] = field(default_factory=dict)
     versions: dict[str, Version] = field(default_factory=dict)
     # Deleted versions: what ran under them has run, and telemetry still tells it.
+    # $LATEST as it was when it was last published: publishing it again makes no new version.
+    published: Configuration | None = None
     retired: dict[str, Version] = field(default_factory=dict)
     aliases: dict[str, Alias] = field(default_factory=dict)
     next_version: int = 1

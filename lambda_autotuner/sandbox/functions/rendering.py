@@ -79,8 +79,8 @@ def version(
         shown["State"] = "Pending"
         shown["StateReason"] = _CREATING_REASON
         shown["StateReasonCode"] = "Creating"
-    else:
-        shown["State"] = "Active"
+        return shown
+    shown["State"] = "Active"
     shown["LastUpdateStatus"] = "Successful"
     return shown
 

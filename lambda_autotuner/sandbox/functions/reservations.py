@@ -27,6 +27,11 @@ def _invalid(message: str) -> ServiceError:
     return ServiceError("InvalidParameterValueException", message, 400)
 
 
+def _over_limit(message: str) -> ServiceError:
+    # Recorded without the member Type, unlike Lambda's other errors.
+    return ServiceError("InvalidParameterValueException", message, 400, fields={"Type": None})
+
+
 def _unqualified(call: Call, params: Params) -> Reference:
     reference = refer(call, params["FunctionName"])
     if reference.qualifier is not None:
@@ -56,7 +61,7 @@ def put_function_concurrency(call: Call, params: Params) -> Result:
     others = reserved_total(call.region) - (record.reserved_concurrency or 0)
     left = call.region.concurrency_limit - others - wanted
     if left < MINIMUM_UNRESERVED and wanted > 0:
-        raise _invalid(
+        raise _over_limit(
             "Specified ReservedConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{MINIMUM_UNRESERVED}]."
         )
@@ -161,12 +166,12 @@ def _hold_pool(call: Call, record: FunctionRecord, qualifier: str, wanted: int) 
             )
         return
     if wanted > pool:
-        raise _invalid(
+        raise _over_limit(
             "Specified ConcurrentExecutions for function is greater than account's unreserved "
             f"concurrency [{pool}]."
         )
     if pool - wanted < MINIMUM_UNRESERVED:
-        raise _invalid(
+        raise _over_limit(
             "Specified ConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{MINIMUM_UNRESERVED}]."
         )

@@ -28,6 +28,14 @@ RUNTIMES: Final = (
     "python3.8", "python3.9", "java17", "nodejs16.x", "dotnet10", "dotnet8", "java11", "dotnet6",
     "nodejs18.x", "provided.al2", "java8.al2",
 )  # fmt: skip
+RETIRED_RUNTIMES: Final = frozenset(
+    {
+        "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x",
+        "nodejs12.x", "nodejs14.x", "java8", "python2.7", "python3.6", "python3.7",
+        "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "dotnetcore3.1", "go1.x", "ruby2.5",
+        "ruby2.7", "provided",
+    }
+)  # fmt: skip
 _SNAP_START: Final = re.compile(r"java(11|17|21|25)|python3\.1[2-9]|dotnet(8|10)")
 _MAX_ENVIRONMENT: Final = 4096
 _RESERVED: Final = frozenset(
@@ -76,6 +84,12 @@ def hold_runtime(runtime: str | None) -> None:
     Raises:
         ServiceError: InvalidParameterValueException.
     """
+    if runtime in RETIRED_RUNTIMES:
+        raise _invalid(
+            f"The runtime parameter of {runtime} is no longer supported for creating or updating "
+            "AWS Lambda functions. We recommend you use a supported runtime while creating or "
+            "updating functions."
+        )
     if runtime is not None and runtime not in RUNTIMES:
         raise _invalid(
             f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum "

@@ -58,7 +58,15 @@ def create_url(call: Call, params: Params) -> Result:
     if params.get("Cors"):
         url["Cors"] = params["Cors"]
     record.urls[qualifier] = url
-    return url if params.get("InvokeMode") else {k: v for k, v in url.items() if k != "InvokeMode"}
+    shown = _shown(url, params)
+    del shown["LastModifiedTime"]
+    return shown
+
+
+def _shown(url: dict[str, Any], params: Params) -> dict[str, Any]:
+    # The mode is told only to who asked for it; reading tells it always.
+    hidden = set() if params.get("InvokeMode") else {"InvokeMode"}
+    return {name: value for name, value in url.items() if name not in hidden}
 
 
 @operation("lambda", "GetFunctionUrlConfig")
@@ -76,7 +84,7 @@ def update_url(call: Call, params: Params) -> Result:
         if params.get(name) is not None:
             url[name] = params[name]
     url["LastModifiedTime"] = utc(call.now_ms)
-    return url
+    return _shown(url, params)
 
 
 @operation("lambda", "DeleteFunctionUrlConfig")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.functions import rendering
 from lambda_autotuner.sandbox.functions.changes import current_revision, hold_revision, hold_settled
-from lambda_autotuner.sandbox.functions.naming import find, find_unqualified, refer
+from lambda_autotuner.sandbox.functions.naming import find, find_unqualified, not_found, refer
 from lambda_autotuner.sandbox.functions.paging import page
 from lambda_autotuner.sandbox.functions.records import (
     LATEST,
     Alias,
-    Configuration,
     FunctionRecord,
     Version,
     function_arn,
@@ -46,35 +46,25 @@ def publish_version(call: Call, params: Params) -> Result:
 
 def publish(call: Call, record: FunctionRecord, description: str | None = None) -> Version:
     """The version that holds what $LATEST is, made when there is none yet."""
-    import dataclasses
-
     last = record.versions.get(str(record.next_version - 1))
-    if last is not None and _same(last.configuration, record.latest):
+    if last is not None and record.published == record.latest:
         return last
     number = str(record.next_version)
     record.next_version += 1
     configuration = record.latest
     if description:
         configuration = dataclasses.replace(configuration, description=description)
-    ready_ms = call.now_ms
+    record.published = record.latest
+    # A version of what is still being updated is ready when that is.
+    ready_ms = max(call.now_ms, record.settles_ms)
     if configuration.snap_start == "PublishedVersions":
         ready_ms += min(_SNAPSHOT_MS, call.world.settings.settle_ms)
     version = Version(number, configuration, call.now_ms, call.uuid(), ready_ms)
     record.versions[number] = version
     if record.code is not None:
         record.version_code[number] = record.code
-    # Publishing changes the revision of $LATEST, too.
-    record.revision_id = call.uuid()
-    record.settles_ms = record.modified_ms = max(record.modified_ms, record.settles_ms)
     record.stamp += 1
     return version
-
-
-def _same(one: Configuration, other: Configuration) -> bool:
-    # A version may have a description of its own; that alone is no change.
-    import dataclasses
-
-    return dataclasses.replace(one, description="") == dataclasses.replace(other, description="")
 
 
 @operation("lambda", "ListVersionsByFunction")
@@ -105,8 +95,11 @@ def list_versions(call: Call, params: Params) -> Result:
 @operation("lambda", "CreateAlias")
 def create_alias(call: Call, params: Params) -> Result:
     """A name for a version."""
-    record = find_unqualified(call, params)
     name, version = params["Name"], params["FunctionVersion"]
+    reference = refer(call, params["FunctionName"])
+    record = call.region.functions.get(reference.name)
+    if record is None:
+        raise not_found(call, refer(call, reference.name, version))
     if name in record.aliases:
         arn = function_arn(call.region_name, call.account_id, record.name, name)
         raise ServiceError("ResourceConflictException", f"Alias already exists: {arn}", 409)
@@ -237,6 +230,7 @@ def _weights(
             "InvalidParameterValueException",
             "$LATEST is not supported for an alias pointing to more than 1 version",
             400,
+            fields={"Type": None},  # recorded without it
         )
     for number in weights:
         if number == version:

@@ -276,6 +276,7 @@ def _publish(record: FunctionRecord, archetype: Archetype, key: int) -> None:
             str(number), configuration, created_ms, _uuid(key, 100 + number), created_ms
         )
     record.next_version = count + 1
+    record.published = record.latest
     if not archetype.alias:
         return
     steps: list[tuple[int, str, dict[str, float]]] = [
