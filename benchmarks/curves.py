@@ -56,9 +56,11 @@ def load_curves(path: Path) -> list[Curve]:
     rows: defaultdict[tuple[str, str, str], defaultdict[int, list[float]]]
     rows = defaultdict(lambda: defaultdict(list))
     try:
-        with gzip.open(path, "rt", newline="") if _compressed(path) else path.open(
-            newline="", encoding="utf-8"
-        ) as handle:
+        with (
+            gzip.open(path, "rt", newline="")
+            if _compressed(path)
+            else path.open(newline="", encoding="utf-8") as handle
+        ):
             reader = csv.DictReader(handle)
             missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
             if missing:

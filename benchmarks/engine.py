@@ -37,6 +37,7 @@ class Run:
     decisions: int
     cpu_seconds: float
     stopped: str
+    measured: int
 
 
 def run_engine(
@@ -77,7 +78,14 @@ def run_engine(
     per_unit = rates[architecture].gb_second_usd / MB_PER_GB / MS_PER_SECOND
     cost = result.proposed.cost_usd
     interval = Interval(cost.value / per_unit, cost.low / per_unit, cost.high / per_unit)
-    return Run(result.proposed.memory_mb, interval, decisions, seconds, answer.code)
+    return Run(
+        result.proposed.memory_mb,
+        interval,
+        decisions,
+        seconds,
+        answer.code,
+        result.proposed.measured,
+    )
 
 
 def _samples(probe: Probe, drawn: Floats | Sequence[float]) -> list[Sample]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.curves import COLUMNS, Curve
-from lambda_autotuner.tuning.units import Floats
+from lambda_autotuner.tuning.units import Architecture, Floats
 
 _VCPU_MB = 1_769.0
 _PERIOD_MS = 20.0
@@ -45,7 +45,7 @@ def make_curve(index: int, seed: int, samples: int = 100) -> Curve:
     kind = ("lognormal", "gamma", "hosts", "pareto")[int(rng.integers(4))]
     durations = tuple(value * _noise(kind, level, samples, rng) for value in mean)
     name = f"{form}-{kind}-{level:.2f}-{index}"
-    architecture = "arm64" if rng.random() < 0.3 else "x86_64"
+    architecture: Architecture = "arm64" if rng.random() < 0.3 else "x86_64"
     return Curve(f"synthetic-{form}", name, architecture, tuple(grid.tolist()), durations)
 
 
@@ -83,7 +83,9 @@ def _transfer(memory: Floats, rng: np.random.Generator) -> Floats:
     bandwidth = np.minimum(memory, rng.uniform(700, 2_500)) ** rng.uniform(0.5, 1.0)
     work = _scale(rng) / np.minimum(memory / _VCPU_MB, 1)
     transfer = _scale(rng) * 100 / bandwidth
-    return np.asarray(np.maximum(work, transfer) + rng.uniform(0.1, 0.9) * np.minimum(work, transfer))
+    return np.asarray(
+        np.maximum(work, transfer) + rng.uniform(0.1, 0.9) * np.minimum(work, transfer)
+    )
 
 
 def _heap(memory: Floats, rng: np.random.Generator) -> Floats:
@@ -112,7 +114,9 @@ def _step(memory: Floats, rng: np.random.Generator) -> Floats:
     share = np.minimum(memory / _VCPU_MB, 1)
     cores = 1 + sum((memory >= step) * 1.0 for step in (_VCPU_MB, 3_009, 5_308, 7_077, 8_846))
     portion = rng.uniform(0, 0.95)
-    return np.asarray(_scale(rng) * (1 - portion + portion / cores) / share**1.03 + rng.uniform(0, 50))
+    return np.asarray(
+        _scale(rng) * (1 - portion + portion / cores) / share**1.03 + rng.uniform(0, 50)
+    )
 
 
 _LAWS = {
@@ -139,7 +143,9 @@ def _noise(kind: str, level: float, count: int, rng: np.random.Generator) -> Flo
             slow = rng.random(count) < rng.uniform(0.2, 0.5)
             factor = np.where(slow, 1 + 2 * local, 1.0) * rng.lognormal(0, 0.01, count)
         case _:
-            factor = (1 + 0.4 * local * rng.pareto(2.5, count)) * rng.lognormal(0, 0.4 * local, count)
+            factor = (1 + 0.4 * local * rng.pareto(2.5, count)) * rng.lognormal(
+                0, 0.4 * local, count
+            )
     return np.asarray(factor)
 
 
@@ -157,7 +163,9 @@ def main() -> None:
             curve = make_curve(index, arguments.seed)
             for size, values in zip(curve.sizes_mb, curve.durations_ms, strict=True):
                 for value in values:
-                    writer.writerow((curve.family, curve.name, curve.architecture, size, f"{value:.3f}"))
+                    writer.writerow(
+                        (curve.family, curve.name, curve.architecture, size, f"{value:.3f}")
+                    )
 
 
 if __name__ == "__main__":

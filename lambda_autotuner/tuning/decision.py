@@ -28,6 +28,7 @@ from lambda_autotuner.tuning.pricing import FULL_PERCENT
 from lambda_autotuner.tuning.units import Floats, finite
 
 _DRAWS = 256
+_JITTER = 1e-6
 _INFEASIBLE_LOSS = 3.0
 _BEYOND_WINDOW_LOSS = 0.2
 
@@ -105,16 +106,16 @@ def choose(
         case FastestWithin():
             log_ms = draws(model.belief(configurations))
             log_cost = log_costs(model, configurations, log_ms)
-            score = Stakes.of(model, objective, configurations).losses(log_cost, log_ms).mean(axis=0)
+            score = (
+                Stakes.of(model, objective, configurations).losses(log_cost, log_ms).mean(axis=0)
+            )
     return int(np.argmin(np.where(allowed, score, np.inf)))
 
 
-def meets_slo(
-    model: Model, slo: CostUnderSlo, configurations: Sequence[Configuration]
-) -> Floats:
+def meets_slo(model: Model, slo: CostUnderSlo, configurations: Sequence[Configuration]) -> Floats:
     """Probability that the percentile is under the SLO at each configuration, shape (M,)."""
     ratio = model.tail_ratio(slo.percentile)
-    believed = model.durations(configurations).stretched(model.priors.interval_stretch)
+    believed = model.calibrated(model.durations(configurations), configurations)
     return believed.below(math.log(slo.slo_ms / ratio))
 
 
@@ -186,9 +187,18 @@ def draws(belief: Belief, count: int = _DRAWS) -> Floats:
     """Equally likely log mean durations, shape (count, M); the same ones every time."""
     rng = np.random.default_rng(20_130_319)
     normal = rng.standard_normal((count // 2, len(belief.mean)))
-    values, vectors = np.linalg.eigh(belief.covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    root = _root(belief.covariance)
     return np.asarray(belief.mean + np.concatenate([normal, -normal]) @ root.T)
+
+
+def _root(covariance: Floats) -> Floats:
+    """A matrix whose product with its transpose is the covariance."""
+    jitter = _JITTER * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    try:
+        return np.asarray(np.linalg.cholesky(covariance + jitter))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def decide(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from lambda_autotuner.tuning.decision import Decision, Policy, Stakes, draws, log_costs
+from lambda_autotuner.tuning.decision import Decision, Stakes, draws, log_costs
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import LowestCost, Objective, Weighted
 from lambda_autotuner.tuning.posterior import Belief
@@ -76,9 +76,7 @@ def knowledge_gradient(
     return best
 
 
-def _gains(
-    model: Model, objective: Objective, decision: Decision, replicates: int
-) -> Floats:
+def _gains(model: Model, objective: Objective, decision: Decision, replicates: int) -> Floats:
     """Expected fall of the loss by a probe of each configuration, shape (M,)."""
     belief = model.belief(decision.configurations)
     spread = np.sqrt(np.diag(belief.covariance) + belief.noise_variance / replicates)
@@ -125,7 +123,7 @@ def _sampled_gains(
         after = stakes.losses(log_cost + share * moved, log_ms + moved)
         per_node = after.mean(axis=1)
         gains[index] += per_node.mean(axis=0).min() - per_node.min(axis=1).mean()
-    return gains
+    return np.asarray(gains)
 
 
 def _chances(loss: Floats, log_cost: Floats, out: np.ndarray) -> Floats:

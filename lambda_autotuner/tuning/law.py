@@ -4,7 +4,8 @@ A shape is, with m the memory size and v = m / knee,
 
     d(m) = (w^q + ((1 - w) c(m))^q)^(1/q) * (1 + (pressure / m)^3)
     c(m) = v^-a                                         for v <= 1 (a share of one core)
-    c(m) = 1 - p + p / min(v, threads)                  for v > 1  (Amdahl's law)
+    c(m) = 1 - p + p / min(v, threads)                  for v > 1  (Amdahl's law), or
+    c(m) = 1 - p + p / min(cores(m), threads)           for work that is split by visible cores
 
 `w` is waiting that no processor shortens, `q` how it overlaps with work (1: one after the other;
 large: only the longer counts, a steep knee), `a` the power with which a share of a core counts (1:
@@ -21,7 +22,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lambda_autotuner.tuning.units import FULL_VCPU_MB, MINIMUM_MEMORY_MB, Floats
+from lambda_autotuner.tuning.units import CORE_STEPS_MB, FULL_VCPU_MB, MINIMUM_MEMORY_MB, Floats
 
 _DIMENSIONS = 7
 _CACHED_ROWS = 2_048
@@ -38,6 +39,7 @@ class Ensemble:
     parallel: Floats
     threads: Floats
     pressure_mb: Floats
+    stepped: Floats
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_rows", {})
@@ -62,7 +64,9 @@ class Ensemble:
         """
         memory = np.asarray(memory_mb, dtype=float)[:, None]
         share = np.log(np.minimum(memory, self.knee_mb) / self.knee_mb)
-        cores = np.clip(memory / self.knee_mb, 1.0, self.threads)
+        whole = 1.0 + sum((memory >= step).astype(float) for step in (FULL_VCPU_MB, *CORE_STEPS_MB))
+        cores = np.where(self.stepped > 0, whole, np.maximum(memory / self.knee_mb, 1.0))
+        cores = np.minimum(cores, self.threads)
         amdahl = np.log(1.0 - self.parallel + self.parallel / cores)
         work = np.log1p(-self.waiting) - self.exponent * share + amdahl
         waiting = np.log(self.waiting)
@@ -95,11 +99,11 @@ def _sequence(count: int) -> Floats:
 def ensemble(count: int = 1_024) -> Ensemble:
     """The ensemble that the posterior works with: the same every time.
 
-    About half of the shapes are work and waiting alone: waiting between 0.1 % and 99.9 % of the
+    Half of the shapes are work and waiting alone: waiting between 0.1 % and 99.9 % of the
     duration at one vCPU (drawn on the logit scale), overlapped more sharply than a sum in three of
     five. Each of the others has one more trait, because a function rarely has two: bound by
     something slower than processor share (8 %), a knee elsewhere than at 1,769 MB (10 %),
-    parallel work (16 %), a heap close to its limit (12 %).
+    parallel work (20 %, for a third of it in steps), a heap close to its limit (12 %).
     """
     point = _sequence(count)
     trait, amount, kind = point[:, 3], point[:, 4], point[:, 5]
@@ -109,9 +113,10 @@ def ensemble(count: int = 1_024) -> Ensemble:
     exponent = np.where(bandwidth, 0.3 + 0.64 * amount, 0.94 + 0.2 * point[:, 2])
     elsewhere = (trait >= 0.08) & (trait < 0.18)
     knee = np.where(elsewhere, 700 + 1_800 * amount, float(FULL_VCPU_MB))
-    together = (trait >= 0.18) & (trait < 0.34)
+    together = (trait >= 0.18) & (trait < 0.38)
     parallel = np.where(together, 0.3 + 0.69 * amount, 0.0)
     threads = np.where(kind < 0.4, 6.0, 2.0 + np.floor((kind - 0.4) / 0.6 * 4))
-    tight = (trait >= 0.34) & (trait < 0.46)
+    stepped = ((trait >= 0.18) & (trait < 0.25)).astype(float)
+    tight = (trait >= 0.38) & (trait < 0.5)
     pressure = np.where(tight, MINIMUM_MEMORY_MB * (0.3 + 2.0 * amount), 0.0)
-    return Ensemble(waiting, overlap, exponent, knee, parallel, threads, pressure)
+    return Ensemble(waiting, overlap, exponent, knee, parallel, threads, pressure, stepped)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.special import ndtri
@@ -23,10 +24,14 @@ from lambda_autotuner.tuning.priors import Priors, default_priors
 from lambda_autotuner.tuning.units import MB_PER_GB, MS_PER_SECOND, Architecture, Floats
 from lambda_autotuner.tuning.workload import Workload
 
+T = TypeVar("T")
+
 _TAIL_PSEUDO_SAMPLES = 10.0
 _ROUNDING_MS = 0.5
 _SLOW_PROBABILITY = 0.5
 _MINIMUM_COLD_RATE = 1e-6
+_RARE_EVENT_COUNT = 4.0
+_OTHER_SIZES_COUNT = 4.0
 
 
 class Model:
@@ -48,6 +53,7 @@ class Model:
     ) -> None:
         self.evidence = evidence
         self.workload = workload
+        self.rates_given = dict(rates)
         self.rates = {
             name: value.discounted(workload.savings_plan_discount_pct)
             for name, value in rates.items()
@@ -56,8 +62,7 @@ class Model:
         self.floor = memory_floor(evidence, workload.memory_headroom)
         warm = warm_observations(evidence)
         self.warm = None if warm is None else Posterior(warm, self.priors)
-        self._remembered: dict[tuple[str, tuple[Configuration, ...]], Marginal] = {}
-        self._beliefs: dict[tuple[Configuration, ...], Belief] = {}
+        self._remembered: dict[tuple[str, int], tuple[Sequence[Configuration], Any]] = {}
 
     @cached_property
     def cold_rate(self) -> float:
@@ -75,7 +80,9 @@ class Model:
 
     def usd_per_ms(self, configurations: Sequence[Configuration]) -> Floats:
         """Price of one billed ms at each configuration, shape (M,)."""
-        return np.asarray([self._usd_per_ms(where) for where in configurations])
+        return self._once(
+            "price", configurations, lambda many: np.asarray([self._usd_per_ms(w) for w in many])
+        )
 
     def _usd_per_ms(self, where: Configuration) -> float:
         rates = self.rates.get(where.architecture)
@@ -101,12 +108,12 @@ class Model:
     def rounding_ms(self, configurations: Sequence[Configuration], mean_ms: Floats) -> Floats:
         """What rounding up to 1 ms adds to the mean duration, shape (M,)."""
         expected = np.maximum(_ROUNDING_MS, 1.0 - mean_ms)
-        for position, where in enumerate(configurations):
-            summary = self.evidence.at(where.memory_mb, where.architecture)
-            if summary.warm_ms:
+        place = {where: position for position, where in enumerate(configurations)}
+        for summary in self.evidence.summaries():
+            position = place.get(summary.configuration)
+            if position is not None and summary.warm_ms:
                 added = np.subtract(summary.warm_billed_ms, summary.warm_ms).sum()
-                count = len(summary.warm_ms)
-                expected[position] = (expected[position] + added) / (1 + count)
+                expected[position] = (expected[position] + added) / (1 + len(summary.warm_ms))
         return np.asarray(np.maximum(expected, 0.0))
 
     def durations(self, configurations: Sequence[Configuration]) -> Marginal:
@@ -117,10 +124,23 @@ class Model:
         """
         if self.warm is None:
             raise UsageError("Nothing was measured yet: there is no duration to learn from.")
-        key = ("duration", tuple(configurations))
-        if key not in self._remembered:
-            self._remembered[key] = self.warm.marginal(configurations)
-        return self._remembered[key]
+        return self._once("duration", configurations, self.warm.marginal)
+
+    def calibrated(self, marginal: Marginal, configurations: Sequence[Configuration]) -> Marginal:
+        """Belief as it is told to people: wide enough to hold what it says.
+
+        A mixture of normals from few samples is too narrow in two ways: the model is not quite
+        right (`interval_stretch`), and an event that happens once in n invocations is mostly not
+        among n / 2 of them, however alike those are (`rare_events`). Invocations at other sizes
+        count a quarter.
+        """
+        total = self.evidence.invocations()
+        extra = []
+        for where in configurations:
+            here = self.evidence.at(where.memory_mb, where.architecture).succeeded
+            count = here + (total - here) / _OTHER_SIZES_COUNT
+            extra.append(self.priors.rare_events / (count + _RARE_EVENT_COUNT))
+        return marginal.widened(self.priors.interval_stretch, np.asarray(extra))
 
     def belief(self, configurations: Sequence[Configuration]) -> Belief:
         """Joint belief about the log mean warm duration of the configurations.
@@ -130,17 +150,27 @@ class Model:
         """
         if self.warm is None:
             raise UsageError("Nothing was measured yet: there is no duration to learn from.")
-        key = tuple(configurations)
-        if key not in self._beliefs:
-            self._beliefs[key] = self.warm.belief(key)
-        return self._beliefs[key]
+        return self._once("belief", configurations, self.warm.belief)
+
+    def _once(
+        self,
+        name: str,
+        configurations: Sequence[Configuration],
+        compute: Callable[[Sequence[Configuration]], T],
+    ) -> T:
+        """Remember an answer for the very same tuple, which a decision asks about many times."""
+        if not isinstance(configurations, tuple):
+            return compute(configurations)
+        key = (name, id(configurations))
+        if key not in self._remembered:
+            # Holding the tuple keeps its identity from being given to another one.
+            self._remembered[key] = (configurations, compute(configurations))
+        answer: T = self._remembered[key][1]
+        return answer
 
     def costs(self, configurations: Sequence[Configuration]) -> Marginal:
         """Belief about the log mean cost of an invocation, cold starts blended in."""
-        key = ("cost", tuple(configurations))
-        if key not in self._remembered:
-            self._remembered[key] = self._costs(configurations)
-        return self._remembered[key]
+        return self._once("cost", configurations, self._costs)
 
     def _costs(self, configurations: Sequence[Configuration]) -> Marginal:
         warm = self.durations(configurations)
@@ -204,6 +234,9 @@ class Model:
 
     def excluded(self, configurations: Sequence[Configuration]) -> np.ndarray:
         """Which configurations may not be proposed, as a boolean array of shape (M,)."""
+        return self._once("excluded", configurations, self._excluded)
+
+    def _excluded(self, configurations: Sequence[Configuration]) -> np.ndarray:
         return excluded(self.evidence, configurations, self.floor, self._too_slow)
 
     def _too_slow(self, configurations: Sequence[Configuration]) -> np.ndarray:

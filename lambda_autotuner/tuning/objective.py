@@ -72,7 +72,9 @@ Objective = LowestCost | FastestWithin | CostUnderSlo | Weighted
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _WINDOW = re.compile(rf"fastest(?:[-_ ]?within)?(?:[:= ]*{_NUMBER}\s*%?)?")
-_SLO = re.compile(rf"(?:cost[-_ ]?under[-_ ]?)?(?:slo[:= ]*)?p{_NUMBER}\s*[<:=]+\s*{_NUMBER}\s*(ms|s)?")
+_SLO = re.compile(
+    rf"(?:cost[-_ ]?under[-_ ]?)?(?:slo[:= ]*)?p{_NUMBER}\s*[<:=]+\s*{_NUMBER}\s*(ms|s)?"
+)
 _WEIGHTED = re.compile(rf"(?:weighted|balanced)(?:[:= ]*{_NUMBER})?")
 _MS_PER = {None: 1.0, "ms": 1.0, "s": 1000.0}
 

@@ -16,15 +16,14 @@ from lambda_autotuner.tuning.units import Floats
 _MEDIAN, _P95, _P99 = 50.0, 95.0, 99.0
 
 
-def intervals(marginal: Marginal, confidence: float, stretch: float) -> list[Interval]:
-    """Expected value and central credible interval of exp(value), one per configuration.
-
-    Args:
-        marginal: Belief about the log value.
-        confidence: Mass of the interval.
-        stretch: Calibrated factor on its half-widths, see `Priors.interval_stretch`.
-    """
-    wide = marginal.stretched(stretch)
+def intervals(
+    model: Model,
+    marginal: Marginal,
+    configurations: Sequence[Configuration],
+    confidence: float,
+) -> list[Interval]:
+    """Expected value and calibrated central credible interval of exp(value), one each."""
+    wide = model.calibrated(marginal, configurations)
     low = np.exp(wide.quantile((1 - confidence) / 2))
     high = np.exp(wide.quantile((1 + confidence) / 2))
     value = marginal.expected()
@@ -57,19 +56,17 @@ def _month(model: Model, where: Configuration, cost_usd: float, volume: float) -
     storage = model.storage_share(where)
     duration_usd = max(cost_usd - fee, 0.0) * volume
     gb_seconds = duration_usd * (1 - storage) / price if price > 0 else 0.0
-    tiered = rates.duration_usd(
-        gb_seconds, gb_seconds_before=workload.account_gb_seconds_per_month
-    )
+    tiered = rates.duration_usd(gb_seconds, gb_seconds_before=workload.account_gb_seconds_per_month)
     provisioned = provisioned_month_usd(where.memory_mb, workload.provisioned_concurrency, rates)
-    return tiered + duration_usd * storage + volume * rates.request_usd + provisioned
+    return tiered + duration_usd * storage + volume * fee + provisioned
 
 
 def outlooks(
     model: Model, configurations: Sequence[Configuration], confidence: float
 ) -> list[Outlook]:
     """What to expect of each configuration."""
-    cost = intervals(model.costs(configurations), confidence, model.priors.interval_stretch)
-    mean = intervals(model.durations(configurations), confidence, model.priors.interval_stretch)
+    cost = intervals(model, model.costs(configurations), configurations, confidence)
+    mean = intervals(model, model.durations(configurations), configurations, confidence)
     found = []
     for position, where in enumerate(configurations):
         found.append(
@@ -98,8 +95,8 @@ def curve(
     model: Model, configurations: Sequence[Configuration], confidence: float, percentile: float
 ) -> tuple[CurvePoint, ...]:
     """The picture: cost and duration with their bands, and what was measured."""
-    cost = intervals(model.costs(configurations), confidence, model.priors.interval_stretch)
-    mean = intervals(model.durations(configurations), confidence, model.priors.interval_stretch)
+    cost = intervals(model, model.costs(configurations), configurations, confidence)
+    mean = intervals(model, model.durations(configurations), configurations, confidence)
     allowed = ~model.excluded(configurations)
     price: Floats = model.usd_per_ms(configurations)
     fees: Floats = model.fees(configurations)

@@ -27,6 +27,7 @@ _PRUNE_FROM = 6
 _KEPT_SHAPES = 128
 _JUDGES = 4
 _NEGLIGIBLE = 1e-4
+_BISECTIONS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,16 @@ class Marginal:
     means: Floats
     deviations: Floats
 
-    def stretched(self, factor: float) -> Marginal:
-        """The same belief with every value `factor` times as far from the mean."""
+    def widened(self, factor: float, extra: Floats) -> Marginal:
+        """The same belief, further spread out.
+
+        Args:
+            factor: How much further every value is from the mean.
+            extra: Standard deviation to be added in quadrature, shape (M,).
+        """
         centre = self.means.mean(axis=1, keepdims=True)
-        return Marginal(centre + factor * (self.means - centre), factor * self.deviations)
+        deviations = np.hypot(factor * self.deviations, extra[:, None])
+        return Marginal(centre + factor * (self.means - centre), deviations)
 
     def mean(self) -> Floats:
         """Expected log mean duration, shape (M,)."""
@@ -97,7 +104,7 @@ class Marginal:
         """Quantile of the log mean duration, shape (M,), by bisection."""
         low = (self.means - 9 * self.deviations).min(axis=1)
         high = (self.means + 9 * self.deviations).max(axis=1)
-        for _ in range(50):
+        for _ in range(_BISECTIONS):
             middle = (low + high) / 2
             under = self.below(middle) < probability
             low, high = np.where(under, middle, low), np.where(under, high, middle)
@@ -233,7 +240,7 @@ class Posterior:
         for node in np.unique(self._node[self._pick_node]):
             chosen = self._node[self._pick_node] == node
             pulled[:, chosen] = cross[node] @ solved[chosen].T
-        return shapes + self._centre[self._pick_shape] + pulled
+        return np.asarray(shapes + self._centre[self._pick_shape] + pulled)
 
     def _prior_variance(self) -> Floats:
         """Prior variance at any configuration under every residual node, shape (J,)."""
@@ -281,7 +288,9 @@ class Posterior:
     def residual_weights(self) -> Floats:
         """Posterior probability of each residual node, shape (J,)."""
         nodes = len(self._priors.residual_nodes)
-        return np.bincount(self._node, weights=self._node_weight, minlength=nodes)
+        totals = np.zeros(nodes)
+        np.add.at(totals, self._node, self._node_weight)
+        return totals
 
     @property
     def noise_level(self) -> float:

@@ -175,9 +175,7 @@ class PriceBook:
         return {name: self.rates(region, name) for name in ARCHITECTURES}
 
 
-def _rates(
-    region: str, architecture: Architecture, entry: Mapping[str, Any], as_of: str
-) -> Rates:
+def _rates(region: str, architecture: Architecture, entry: Mapping[str, Any], as_of: str) -> Rates:
     def usd(name: str) -> float:
         return finite(name, entry[name]["usd"], minimum=0)
 

@@ -51,6 +51,8 @@ class Priors:
         architecture_sd: Standard deviation of an architecture's offset in log duration.
         architecture_correlation: Correlation of the smooth residual between architectures.
         interval_stretch: Factor on reported standard deviations, calibrated on made-up functions.
+        rare_events: What events too rare to have been seen may move a mean by: relative standard
+            deviation after n invocations times n + 4.
         families: What the numbers were learned from.
     """
 
@@ -61,6 +63,7 @@ class Priors:
     architecture_sd: float
     architecture_correlation: float
     interval_stretch: float = 1.0
+    rare_events: float = 0.0
     families: tuple[str, ...] = ()
 
     @classmethod
@@ -91,6 +94,7 @@ class Priors:
             architecture_sd=base["architecture_sd"],
             architecture_correlation=base["architecture_correlation"],
             interval_stretch=base["interval_stretch"],
+            rare_events=base["rare_events"],
             families=tuple(sorted(families)),
         )
 

@@ -31,7 +31,9 @@ DAYS_PER_MONTH = 365.25 / 12
 MAXIMUM_TIMEOUT_MS = 900_000
 
 
-def finite(name: str, value: float, *, minimum: float = -math.inf, exclusive: bool = False) -> float:
+def finite(
+    name: str, value: float, *, minimum: float = -math.inf, exclusive: bool = False
+) -> float:
     """Return `value` when it is a finite number not below `minimum`.
 
     Args:

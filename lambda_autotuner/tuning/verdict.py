@@ -76,9 +76,7 @@ def _candidates(
     seen = [summary.configuration.memory_mb for summary in model.evidence.summaries()]
     if current is not None:
         seen.append(current.memory_mb)
-    return tuple(
-        Configuration(m, a) for a in space.architectures for m in space.candidates(seen)
-    )
+    return tuple(Configuration(m, a) for a in space.architectures for m in space.candidates(seen))
 
 
 def _base(
@@ -142,7 +140,7 @@ def _settled(
     tied = tuple(decision.configurations[i] for i in decision.tied)
     fastest = decision.configurations[min(decision.tied, key=lambda i: decision.expected_ms[i])]
     percentile = objective.percentile if isinstance(objective, CostUnderSlo) else _P95
-    advice = advise(model, decision.picked, proposed, policy.confidence)
+    advice = advise(model, decision.picked, proposed, today)
     base |= {
         "reasons": (*base["reasons"], *_reasons(decision, policy)),
         "constraints": _constraints(model, objective, decision.picked, proposed, policy),
@@ -205,9 +203,7 @@ def _architecture(outlook: Outlook) -> Any:
     return outlook.architecture
 
 
-def _measurement(
-    model: Model, measurement: Measurement, month: Interval | None
-) -> Measurement:
+def _measurement(model: Model, measurement: Measurement, month: Interval | None) -> Measurement:
     if month is None or month.value <= 0:
         return measurement
     days = measurement.cost_usd / (month.value / 30.4375)

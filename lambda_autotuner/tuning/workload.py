@@ -72,8 +72,10 @@ class Workload:
             value = getattr(self, name)
             if value is not None and not 0 <= finite(name, value) <= 1:
                 raise UsageError(f"{name} is a share between 0 and 1, not {value!r}.")
-        if not 0 <= finite("savings_plan_discount_pct", self.savings_plan_discount_pct) < (
-            FULL_PERCENT
+        if (
+            not 0
+            <= finite("savings_plan_discount_pct", self.savings_plan_discount_pct)
+            < (FULL_PERCENT)
         ):
             raise UsageError(
                 f"A discount is at least 0 and below 100 %, not {self.savings_plan_discount_pct!r}."
