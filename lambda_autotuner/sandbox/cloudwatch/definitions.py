@@ -137,8 +137,13 @@ def list_metric_streams(call: Call, params: Params) -> Result:
 @operation("cloudwatch", "PutInsightRule")
 def put_insight_rule(call: Call, params: Params) -> Result:
     """Keep a Contributor Insights rule; it finds no contributors."""
-    definition = json.loads(params["RuleDefinition"])
-    schema = definition.get("Schema", {})
+    try:
+        definition = json.loads(params["RuleDefinition"])
+    except ValueError:
+        definition = None
+    schema = definition.get("Schema") if isinstance(definition, dict) else None
+    if not isinstance(schema, dict):
+        raise ServiceError("InvalidParameterValueException", "RuleDefinition is not a rule", 400)
     kept(call).rules[params["RuleName"]] = {
         "Name": params["RuleName"],
         "State": params.get("RuleState") or "ENABLED",
