@@ -28,7 +28,7 @@ _NO_DATA = re.compile(
 _CLARIFY = re.compile(
     r"\?|which (?:function|one|of|value|size|change)|please (?:name|say|tell|specify|clarify|give|state)|"
     r"(?:do|did) you mean|not (?:clear|sure)|unclear|ambiguous|need to know|several functions|more than one|"
-    r"contradict|conflict|be more specific|name (?:a|the) function|must be|not a valid|invalid|empty"
+    r"contradict|conflict|be more specific|name (?:a|the) function|must be|should be|at (?:least|most)|between|not a valid|invalid|empty"
 )
 _DENIED = re.compile(
     r"not (?:authori[sz]ed|allowed|permitted)|access ?denied|permission|forbidden|may not (?:see|read|do)|"
@@ -44,6 +44,7 @@ _DECLINED = re.compile(
     r"left as|protected|only (?:answer|read|help)|read-only|unable|needs? (?:your|a person|an explicit)"
 )
 _OFF_TOPIC = re.compile(r"lambda|function|aws|account")
+_WRITES = frozenset({"plan_change", "apply_change", "tune_function", "roll_back", "apply_action"})
 _PATTERNS = {
     AnswerKind.NOT_FOUND: _NOT_FOUND,
     AnswerKind.NO_DATA: _NO_DATA,
@@ -73,6 +74,9 @@ def kinds_of(replies: Sequence[Reply], *, changed: bool) -> set[AnswerKind]:
         found.add(AnswerKind.DONE)
     elif last.proposals and _PROPOSAL.search(text):
         found.add(AnswerKind.PROPOSAL)
+    if not changed and any(not tool.ok and tool.name in _WRITES for tool in last.tools):
+        # It tried on the person's behalf, was refused by a rule, and reports the reason.
+        found.add(AnswerKind.DECLINED)
     if last.gaps and any(_DENIED.search(plain(gap)) for gap in last.gaps):
         found.add(AnswerKind.DENIED)
     return found
