@@ -48,6 +48,14 @@ class RegionState:
     active: set[str] = field(default_factory=set)
     reserved_total: int | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
+    # The functions' names in order; None when one came or went.
+    names: list[str] | None = None
+
+    def sorted_names(self) -> list[str]:
+        """The functions' names in order."""
+        if self.names is None:
+            self.names = sorted(self.functions)
+        return self.names
 
     def extension(self, key: str, factory: type[State]) -> State:
         """A service's own state, made on first use."""

@@ -76,6 +76,7 @@ def create_function(call: Call, params: Params) -> Result:
     )
     record.history.append((call.now_ms, configuration))
     call.region.functions[reference.name] = record
+    call.region.names = None
     if params.get("Publish"):
         version = publish(call, record)
         shown = rendering.version(record, version, call.region_name, call.account_id, call.now_ms)
@@ -122,7 +123,7 @@ def _unknown_behaviour(key: int, configuration: Configuration) -> Law:
 def list_functions(call: Call, params: Params) -> Result:
     """Functions by name, a page at a time; with their versions when asked for."""
     functions = call.region.functions
-    names = sorted(functions)
+    names = call.region.sorted_names()
     size = min(int(params.get("MaxItems") or PAGE), PAGE)
     start = start_of(params)
     if params.get("FunctionVersion") == "ALL":
@@ -245,5 +246,6 @@ def delete_function(call: Call, params: Params) -> Result:
     record.environments.clear()
     record.stamp += 1
     del call.region.functions[reference.name]
+    call.region.names = None
     call.region.buried.setdefault(reference.name, []).append(record)
     return {"StatusCode": 204}
