@@ -33,14 +33,13 @@ from lambda_autotuner.sandbox.logs.insights.nodes import (
 )
 from lambda_autotuner.sandbox.logs.insights.pipeline import Table
 from lambda_autotuner.sandbox.logs.insights.syntax import fields_of
+from lambda_autotuner.sandbox.logs.invocations import MINUTE_MS, invocations
 from lambda_autotuner.sandbox.logs.reader import Event
 from lambda_autotuner.sandbox.logs.state import GroupSettings
 from lambda_autotuner.sandbox.world import logbook, telemetry
 from lambda_autotuner.sandbox.world.columns import Columns, request_ids
 
 MB: Final = 1_000_000  # Insights tells memory in bytes, 10^6 to the MB
-_THROTTLED: Final = 4
-_MINUTE_MS: Final = 60_000
 _COLUMNS: Final = frozenset(
     ("@timestamp", "@message", "@type", "@duration", "@billedDuration", "@initDuration",
      "@memorySize", "@maxMemoryUsed", "@log")
@@ -120,7 +119,7 @@ def _reads_alike(node: Node) -> bool:
             return (
                 isinstance(period, Constant)
                 and isinstance(period.value, float)
-                and period.value % _MINUTE_MS == 0
+                and period.value % MINUTE_MS == 0
             )
         if node.name == "count_distinct" and "@message" in fields_of(node):
             return False
@@ -150,13 +149,13 @@ def reports(
     for group in found:
         first_ms = max(start_ms, groups.kept_from(call, group))
         for function in logbook.functions_of_group(call.region, group.name):
-            columns = _invoked(telemetry.columns(call.region, function, first_ms, end_ms))
+            columns = invocations(call.region, function, first_ms, end_ms)
             record = telemetry.records(call.region, function)[-1]
             snap_start = _snap_start(call, function)
             parts.append(Part(group.name, columns, snap_start, record.archetype))
     lines = sum(int(part.columns.weight.sum()) for part in parts)
     if exact and lines <= MOST_EXACT:
-        parts = [_expanded(part, end_ms) for part in parts]
+        parts = [replace(part, columns=part.columns.expand()) for part in parts]
     sizes = [len(part.columns) for part in parts]
     weights = _joined([part.columns.weight for part in parts]).astype(np.float64)
     loaded: dict[str, Column] = {}
@@ -172,11 +171,6 @@ def reports(
     return table, float(weights.sum()) * 3.0  # START, END and REPORT
 
 
-def _expanded(part: Part, end_ms: int) -> Part:
-    columns = part.columns.expand()
-    return replace(part, columns=columns.where(columns.timestamp_ms < end_ms))
-
-
 @dataclass(frozen=True, slots=True)
 class Part:
     """A function's invocations and the group that tells of them."""
@@ -190,11 +184,6 @@ class Part:
 def _snap_start(call: Request, function: str) -> bool:
     record = call.region.functions.get(function)
     return record is not None and record.latest.snap_start == "PublishedVersions"
-
-
-def _invoked(columns: Columns) -> Columns:
-    throttled = columns.outcome == _THROTTLED
-    return columns.where(~throttled) if throttled.any() else columns
 
 
 def _joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:
@@ -262,7 +251,7 @@ def alike(
     for group in found:
         first_ms = max(start_ms, groups.kept_from(call, group))
         for function in logbook.functions_of_group(call.region, group.name):
-            columns = _invoked(telemetry.columns(call.region, function, first_ms, end_ms))
+            columns = invocations(call.region, function, first_ms, end_ms)
             record = telemetry.records(call.region, function)[-1]
             snap_start = _snap_start(call, function)
             for row, weight in enumerate(columns.weight.tolist()):
