@@ -50,11 +50,17 @@ class Scripted(BaseChatModel):
     def _llm_type(self) -> str:
         return "scripted"
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:  # noqa: ARG002 - LangChain's signature
         """Tools are known by heart; without tools it goes on calling them all the same."""
         return self
 
-    def _generate(self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: Any = None,  # noqa: ARG002
+        run_manager: Any = None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> ChatResult:
         return ChatResult(generations=[ChatGeneration(message=self.respond(messages))])
 
     def respond(self, messages: list[BaseMessage]) -> AIMessage:
@@ -80,55 +86,104 @@ class HostileModel(Scripted):
         super().model_post_init(context)
         self._favourites = tuple(self._random.sample(BEHAVIOURS, k=self._random.randint(1, 6)))
 
-    def respond(self, messages: list[BaseMessage]) -> AIMessage:
+    def respond(self, messages: list[BaseMessage]) -> AIMessage:  # noqa: ARG002 - it does not listen
         """One bad habit after the other."""
         pool = self._favourites if self._random.random() < 0.8 else BEHAVIOURS
         return self._behave(self._random.choice(pool))
 
-    def _behave(self, behaviour: str) -> AIMessage:
+    def _behave(self, behaviour: str) -> AIMessage:  # noqa: C901, PLR0911, PLR0912 - a table in code
         rng = self._random
         name = rng.choice(self.functions)
-        reads = ("get_configuration", "get_metrics", "get_cost", "list_functions", "get_concurrency")
+        reads = (
+            "get_configuration",
+            "get_metrics",
+            "get_cost",
+            "list_functions",
+            "get_concurrency",
+        )
         tool = rng.choice(reads)
         arguments: dict[str, Any] = {} if tool == "list_functions" else {"function": name}
         match behaviour:
             case "good_call":
                 return AIMessage("", tool_calls=[call(tool, arguments)])
             case "same_call":
-                return AIMessage("", tool_calls=[call("get_configuration", {"function": self.functions[0]})])
+                return AIMessage(
+                    "", tool_calls=[call("get_configuration", {"function": self.functions[0]})]
+                )
             case "unknown_tool":
-                return AIMessage("", tool_calls=[call(rng.choice(["run_shell", "get_lambda", "delete_function"]), {"x": 1})])
+                return AIMessage(
+                    "",
+                    tool_calls=[
+                        call(rng.choice(["run_shell", "get_lambda", "delete_function"]), {"x": 1})
+                    ],
+                )
             case "extra_argument":
                 return AIMessage("", tool_calls=[call(tool, {**arguments, "planet": "mars"})])
             case "missing_argument":
                 return AIMessage("", tool_calls=[call("get_metrics", {})])
             case "mistyped_argument":
-                return AIMessage("", tool_calls=[call("get_metrics", {"function": {"a": [1]}, "window_hours": "long"})])
+                return AIMessage(
+                    "",
+                    tool_calls=[
+                        call("get_metrics", {"function": {"a": [1]}, "window_hours": "long"})
+                    ],
+                )
             case "malformed_json":
-                broken = {"name": tool, "args": '{"function": "che', "id": rng.choice(["i1", None]), "error": "bad", "type": "invalid_tool_call"}
+                broken = {
+                    "name": tool,
+                    "args": '{"function": "che',
+                    "id": rng.choice(["i1", None]),
+                    "error": "bad",
+                    "type": "invalid_tool_call",
+                }
                 return AIMessage("", invalid_tool_calls=[broken])
             case "empty":
                 return AIMessage("")
             case "blank":
                 return AIMessage(" \n\t ")
             case "burst":
-                return AIMessage("", tool_calls=[call("get_metrics", {"function": name, "window_hours": 1 + i}) for i in range(20)])
+                return AIMessage(
+                    "",
+                    tool_calls=[
+                        call("get_metrics", {"function": name, "window_hours": 1 + i})
+                        for i in range(20)
+                    ],
+                )
             case "null_id":
-                return AIMessage("", tool_calls=[call(tool, arguments, None), call("get_cost", {"function": name}, None)])
+                return AIMessage(
+                    "",
+                    tool_calls=[
+                        call(tool, arguments, None),
+                        call("get_cost", {"function": name}, None),
+                    ],
+                )
             case "same_ids":
-                return AIMessage("", tool_calls=[call(tool, arguments, "x"), call("get_cost", {"function": name}, "x")])
+                return AIMessage(
+                    "",
+                    tool_calls=[
+                        call(tool, arguments, "x"),
+                        call("get_cost", {"function": name}, "x"),
+                    ],
+                )
             case _:
                 return self._behave_worse(behaviour, name)
 
-    def _behave_worse(self, behaviour: str, name: str) -> AIMessage:
+    def _behave_worse(self, behaviour: str, name: str) -> AIMessage:  # noqa: C901, PLR0911, PLR0912 - a table in code
         rng = self._random
         match behaviour:
             case "refusal":
                 return AIMessage("I can't help with that.", additional_kwargs={"refusal": "policy"})
             case "cut":
-                return AIMessage("The memory size of checkout-api is", response_metadata={"finish_reason": "length"})
+                return AIMessage(
+                    "The memory size of checkout-api is",
+                    response_metadata={"finish_reason": "length"},
+                )
             case "cut_call":
-                return AIMessage("", tool_calls=[call("get_metrics", {"function": name})], response_metadata={"finish_reason": None})
+                return AIMessage(
+                    "",
+                    tool_calls=[call("get_metrics", {"function": name})],
+                    response_metadata={"finish_reason": None},
+                )
             case "http_429" | "http_500":
                 raise ProviderError(int(behaviour[-3:]))
             case "broken_client":
@@ -136,13 +191,38 @@ class HostileModel(Scripted):
             case "timeout":
                 raise TimeoutError
             case "write":
-                return AIMessage("", tool_calls=[call("plan_change", {"function": name, "memory_mb": rng.choice([128, 256, 777, 10_240])})])
+                return AIMessage(
+                    "",
+                    tool_calls=[
+                        call(
+                            "plan_change",
+                            {"function": name, "memory_mb": rng.choice([128, 256, 777, 10_240])},
+                        )
+                    ],
+                )
             case "write_all":
-                return AIMessage("", tool_calls=[call("plan_change", {"function": f, "memory_mb": 128}) for f in self.functions])
+                return AIMessage(
+                    "",
+                    tool_calls=[
+                        call("plan_change", {"function": f, "memory_mb": 128})
+                        for f in self.functions
+                    ],
+                )
             case "apply":
-                return AIMessage("", tool_calls=[call("apply_change", {"plan_id": "p-1234567"}), call("apply_action", {"function_name": name, "memory": 128, "dry_run": False})])
+                return AIMessage(
+                    "",
+                    tool_calls=[
+                        call("apply_change", {"plan_id": "p-1234567"}),
+                        call(
+                            "apply_action", {"function_name": name, "memory": 128, "dry_run": False}
+                        ),
+                    ],
+                )
             case "tune":
-                return AIMessage("", tool_calls=[call("tune_function", {"function": name, "max_invocations": 5000})])
+                return AIMessage(
+                    "",
+                    tool_calls=[call("tune_function", {"function": name, "max_invocations": 5000})],
+                )
             case "roll_back":
                 return AIMessage("", tool_calls=[call("roll_back", {"function": name})])
             case "made_up":
@@ -150,11 +230,20 @@ class HostileModel(Scripted):
             case "huge":
                 return AIMessage("word " * 40_000)
             case "escape_codes":
-                return AIMessage("\x1b[31mred\x1b[0m ![x](https://evil.example/?q=1) see https://evil.example/a")
+                return AIMessage(
+                    "\x1b[31mred\x1b[0m ![x](https://evil.example/?q=1) see https://evil.example/a"
+                )
             case "other_function":
-                return AIMessage("", tool_calls=[call("get_logs", {"function": self.functions[-1], "search": "password"})])
+                return AIMessage(
+                    "",
+                    tool_calls=[
+                        call("get_logs", {"function": self.functions[-1], "search": "password"})
+                    ],
+                )
             case "tool_as_text":
-                return AIMessage('{"name": "get_metrics", "arguments": {"function": "checkout-api"}}')
+                return AIMessage(
+                    '{"name": "get_metrics", "arguments": {"function": "checkout-api"}}'
+                )
             case _:
                 return AIMessage("Here is what I found.")
 
@@ -169,14 +258,25 @@ class BenignModel(Scripted):
         """First the calls, then the answer from their results."""
         results = tool_results(messages)
         if not results:
-            return AIMessage("", tool_calls=[call(name, dict(arguments)) for name, arguments in self.calls], usage_metadata={"input_tokens": 900, "output_tokens": 60, "total_tokens": 960})
+            return AIMessage(
+                "",
+                tool_calls=[call(name, dict(arguments)) for name, arguments in self.calls],
+                usage_metadata={"input_tokens": 900, "output_tokens": 60, "total_tokens": 960},
+            )
         lines = []
         for content in results:
             data = json.loads(content)
             cite = data.pop("cite_as", "")
-            shown = [f"{key} {value}" for key, value in data.items() if isinstance(value, (int, float)) and not isinstance(value, bool)]
+            shown = [
+                f"{key} {value}"
+                for key, value in data.items()
+                if isinstance(value, (int, float)) and not isinstance(value, bool)
+            ]
             lines.append(f"{data.get('function', 'account')}: {', '.join(shown)} {cite}")
-        return AIMessage("\n".join(lines), usage_metadata={"input_tokens": 1500, "output_tokens": 120, "total_tokens": 1620})
+        return AIMessage(
+            "\n".join(lines),
+            usage_metadata={"input_tokens": 1500, "output_tokens": 120, "total_tokens": 1620},
+        )
 
 
 def tool_results(messages: Sequence[BaseMessage]) -> list[str]:
@@ -214,7 +314,9 @@ class GullibleModel(Scripted):
         """Obey the newest order in any tool result, else answer."""
         results = tool_results(messages)
         if not results:
-            return AIMessage("", tool_calls=[call(name, dict(arguments)) for name, arguments in self.calls])
+            return AIMessage(
+                "", tool_calls=[call(name, dict(arguments)) for name, arguments in self.calls]
+            )
         text = "\n".join(results)
         orders: list[dict[str, Any]] = []
         said: list[str] = []
@@ -232,11 +334,16 @@ class GullibleModel(Scripted):
         quoted = text[:1500] if said else text[:600]
         return AIMessage("Done. " + " ".join(said) + "\n" + quoted)
 
-    def _order(self, match: re.Match[str]) -> list[dict[str, Any]]:
+    def _order(self, match: re.Match[str]) -> list[dict[str, Any]]:  # noqa: PLR0911 - a table in code
         if match["target"]:
-            return [call("plan_change", {"function": match["target"], "memory_mb": int(match["value"])})]
+            return [
+                call("plan_change", {"function": match["target"], "memory_mb": int(match["value"])})
+            ]
         if match["logs"]:
-            return [call("get_logs", {"function": match["logs"]}), call("get_configuration", {"function": match["logs"]})]
+            return [
+                call("get_logs", {"function": match["logs"]}),
+                call("get_configuration", {"function": match["logs"]}),
+            ]
         if match["query"]:
             return [call("look_up_guidance", {"topic": match["query"]})]
         if match["tune"]:
@@ -244,5 +351,8 @@ class GullibleModel(Scripted):
         if match["plan"]:
             return [call("apply_change", {"plan_id": match["plan"]})]
         if match[0] == "repeat_forever":
-            return [call("get_configuration", {"function": "checkout-api"}), call("list_functions", {"limit": 1 + len(self._obeyed)})]
+            return [
+                call("get_configuration", {"function": "checkout-api"}),
+                call("list_functions", {"limit": 1 + len(self._obeyed)}),
+            ]
         return []

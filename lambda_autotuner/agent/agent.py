@@ -14,18 +14,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import mlflow_integration as tracing
-from lambda_autotuner.agent.answer import Answer, Decision, Gap, Proposal
+from lambda_autotuner.agent.answer import Answer, Decision, Proposal
 from lambda_autotuner.agent.decisions import carry_out, pending_proposals
 from lambda_autotuner.agent.graph import compile_graph
 from lambda_autotuner.agent.planner.chat_model import CURRENT_TURN
 from lambda_autotuner.agent.prompts import prompt_version, prompt_versions
 from lambda_autotuner.agent.providers import (
-    OFFLINE,
     Choice,
-    connect,
-    is_offline,
     price_per_token,
-    says_why_it_stopped,
     wants_advanced,
 )
 from lambda_autotuner.agent.reading.question import read_question
@@ -35,11 +31,10 @@ from lambda_autotuner.agent.survey import Survey, survey
 from lambda_autotuner.agent.tools.context import ToolContext
 from lambda_autotuner.agent.turn import Progress, Turn
 from lambda_autotuner.errors import AutotunerError
-from lambda_autotuner.settings import Settings, load_settings
-from lambda_autotuner.workspace import Workspace, open_workspace
+from lambda_autotuner.settings import Settings
+from lambda_autotuner.workspace import Workspace
 
 if TYPE_CHECKING:
-    from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.messages import BaseMessage
 
 _LOG = logging.getLogger(__name__)
@@ -135,7 +130,14 @@ class Agent:
                 answer = await self._adecide_now(answer, approve, execution)
             return self._conclude(answer, execution)
 
-    def decide(self, proposal_id: str, approved: bool, *, actor: str = "person", reason: str = "") -> Decision:  # noqa: FBT001 - the documented signature
+    def decide(
+        self,
+        proposal_id: str,
+        approved: bool,  # noqa: FBT001 - the documented signature
+        *,
+        actor: str = "person",
+        reason: str = "",
+    ) -> Decision:
         """Decide about a proposal, once; an approved one is carried out through the rollout.
 
         Raises:
@@ -150,6 +152,7 @@ class Agent:
 
     def history(self, session_id: str) -> list[BaseMessage]:
         """The messages of a conversation, oldest first."""
+
         async def read() -> list[BaseMessage]:
             return await self._history(await self._open_sessions(), check_name(session_id))
 
@@ -168,7 +171,10 @@ class Agent:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -219,7 +225,9 @@ class Agent:
             known_proposals=waiting,
             trace_id=getattr(execution, "trace_id", None),
             runtime=self._runtime,
-            toolbox=ToolContext(self.workspace, seen.inventory, seen.missing, session, uuid.uuid4().hex),
+            toolbox=ToolContext(
+                self.workspace, seen.inventory, seen.missing, session, uuid.uuid4().hex
+            ),
         )
         for gap in seen.gaps:
             turn.add_gap(gap)
@@ -253,7 +261,9 @@ class Agent:
 
     async def _open_sessions(self) -> Any:
         if self._checkpointer is None:
-            self._checkpointer = await self._stack.enter_async_context(self._sessions.checkpointer())
+            self._checkpointer = await self._stack.enter_async_context(
+                self._sessions.checkpointer()
+            )
         return self._checkpointer
 
     def _choose(self, said: Sequence[str]) -> Choice:
@@ -280,11 +290,18 @@ class Agent:
             verdict = approve(proposal)
             if inspect.isawaitable(verdict):
                 verdict = await verdict
-            decisions.append(await asyncio.to_thread(self._carry_out, proposal, bool(verdict), execution))
+            decisions.append(
+                await asyncio.to_thread(self._carry_out, proposal, bool(verdict), execution)
+            )
         return _with_decisions(answer, decisions)
 
     def _carry_out(self, proposal: Proposal, approved: bool, execution: Any) -> Decision:  # noqa: FBT001 - a decision is a yes or a no
-        execution.record_approval(proposal.kind, "approved" if approved else "rejected", arguments=proposal.changes, by="person")
+        execution.record_approval(
+            proposal.kind,
+            "approved" if approved else "rejected",
+            arguments=proposal.changes,
+            by="person",
+        )
         try:
             return self.decide(proposal.id, approved)
         except AutotunerError as error:
@@ -322,7 +339,9 @@ def _to_answer(turn: Turn, text: str) -> Answer:
 
 def _with_decisions(answer: Answer, decisions: Sequence[Decision]) -> Answer:
     by_id = {decision.proposal_id: decision for decision in decisions}
-    proposals = tuple(replace(p, status=_status(by_id[p.id])) if p.id in by_id else p for p in answer.proposals)
+    proposals = tuple(
+        replace(p, status=_status(by_id[p.id])) if p.id in by_id else p for p in answer.proposals
+    )
     text = "\n".join([answer.text, *(decision.text for decision in decisions)])
     return replace(answer, text=text, proposals=proposals, decisions=tuple(decisions))
 
@@ -331,46 +350,3 @@ def _status(decision: Decision) -> Any:
     if not decision.approved:
         return "rejected"
     return "executed" if decision.executed else "failed"
-
-
-def build_agent(
-    model: BaseChatModel | str | None = None,
-    settings: Settings | None = None,
-    *,
-    workspace: Workspace | None = None,
-) -> Agent:
-    """Build an agent; usable in `with`.
-
-    Args:
-        model: a LangChain chat model, `provider:name`, or `offline`; the settings' model by
-            default.
-        settings: all settings; loaded from config.yaml, .env and the environment by default.
-        workspace: an open account and journal that the caller closes; without it the one that
-            the settings name is opened, and closed with the agent.
-
-    Raises:
-        SettingsError: the model or a setting cannot be used.
-        AccountError: the account cannot be reached.
-    """
-    if settings is None:
-        settings = workspace.settings if workspace is not None else load_settings()
-    choice = choose_model(model if model is not None else settings.model, settings)
-    advanced = choose_model(settings.advanced_model, settings) if settings.advanced_model else None
-    fallback = choose_model(settings.fallback_model, settings) if settings.fallback_model else None
-    opened = workspace or open_workspace(settings)
-    return Agent(choice, settings, opened, advanced=advanced, fallback=fallback, owns_workspace=workspace is None)
-
-
-def choose_model(model: BaseChatModel | str, settings: Settings) -> Choice:
-    """A model by its name, or one that is ready, with what is to be known about it."""
-    if isinstance(model, str):
-        if is_offline(model):
-            from lambda_autotuner.agent.planner.chat_model import OfflinePlanner
-
-            return Choice(OfflinePlanner(), OFFLINE, finish_required=False)
-        return connect(model, settings)
-    name = getattr(model, "model_name", None) or getattr(model, "model", None) or type(model).__name__
-    return Choice(model, str(name), finish_required=says_why_it_stopped(model))
-
-
-__all__ = ["Agent", "Answer", "Gap", "build_agent"]

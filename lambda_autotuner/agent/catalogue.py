@@ -68,7 +68,9 @@ class Tool:
         except ValidationError as error:
             problems = [
                 f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
-                for problem in error.errors(include_url=False, include_input=False)[:_SHOWN_PROBLEMS]
+                for problem in error.errors(include_url=False, include_input=False)[
+                    :_SHOWN_PROBLEMS
+                ]
             ]
             raise ToolError(
                 ErrorCode.INVALID_ARGUMENTS,
@@ -83,7 +85,8 @@ class Catalogue:
     def __init__(
         self,
         tools: tuple[Tool, ...],
-        aliases: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] | None = None,
+        aliases: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]]
+        | None = None,
     ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._aliases = dict(aliases or {})
@@ -116,6 +119,8 @@ class Catalogue:
             raise ToolError(
                 ErrorCode.UNKNOWN_TOOL,
                 f"There is no tool {name[:80]!r}.",
-                remedy=f"Nearest: {', '.join(near)}." if near else f"Tools: {', '.join(self._tools)}.",
+                remedy=f"Nearest: {', '.join(near)}."
+                if near
+                else f"Tools: {', '.join(self._tools)}.",
             )
         return tool, dict(arguments)

@@ -36,7 +36,13 @@ def pending_proposals(workspace: Workspace, session_id: str | None) -> tuple[Pro
 
 
 def carry_out(
-    workspace: Workspace, proposal_id: str, *, approved: bool, actor: str, reason: str = "", source: Source = "python"
+    workspace: Workspace,
+    proposal_id: str,
+    *,
+    approved: bool,
+    actor: str,
+    reason: str = "",
+    source: Source = "python",
 ) -> Decision:
     """Write the one decision about a proposal and, when it is a yes, do what was proposed.
 
@@ -51,7 +57,12 @@ def carry_out(
     if not approved:
         if proposal.kind == "change":
             _reject_plan(workspace, proposal, actor, source, reason)
-        return Decision(proposal_id, approved=False, executed=False, text=f"Rejected: {proposal.summary} Nothing was changed.")
+        return Decision(
+            proposal_id,
+            approved=False,
+            executed=False,
+            text=f"Rejected: {proposal.summary} Nothing was changed.",
+        )
     if proposal.kind == "measurement":
         return _measure(workspace, proposal)
     if proposal.kind == "rollback":
@@ -63,34 +74,51 @@ def _plan_id(proposal: Proposal) -> str:
     return str(proposal.details["plan_id"])
 
 
-def _reject_plan(workspace: Workspace, proposal: Proposal, actor: str, source: Source, reason: str) -> None:
+def _reject_plan(
+    workspace: Workspace, proposal: Proposal, actor: str, source: Source, reason: str
+) -> None:
     plan_id = _plan_id(proposal)
     if workspace.journal.state(plan_id).state == State.PLANNED:
-        rollout.decide(workspace.journal, plan_id, approved=False, actor=actor, source=source, reason=reason)
+        rollout.decide(
+            workspace.journal, plan_id, approved=False, actor=actor, source=source, reason=reason
+        )
 
 
-def _apply(workspace: Workspace, proposal: Proposal, actor: str, source: Source, reason: str) -> Decision:
+def _apply(
+    workspace: Workspace, proposal: Proposal, actor: str, source: Source, reason: str
+) -> Decision:
     journal, plan_id = workspace.journal, _plan_id(proposal)
     if journal.state(plan_id).state == State.PLANNED:
         rollout.decide(
             journal, plan_id, approved=True, actor=actor, source=source,
             plan_hash=proposal.details.get("plan_hash"), reason=reason,
         )  # fmt: skip
-    outcome = rollout.apply_plan(workspace.account, journal, workspace.settings, plan_id, actor=actor)
+    outcome = rollout.apply_plan(
+        workspace.account, journal, workspace.settings, plan_id, actor=actor
+    )
     text = f"{outcome.message} Next: lambda-autotuner watch {plan_id}"
     return Decision(proposal.id, approved=True, executed=True, text=text, details=outcome.to_dict())
 
 
 def _roll_back(workspace: Workspace, proposal: Proposal, actor: str, reason: str) -> Decision:
     outcome = rollout.roll_back(
-        workspace.account, workspace.journal, workspace.settings, _plan_id(proposal), actor=actor, reason=reason
+        workspace.account,
+        workspace.journal,
+        workspace.settings,
+        _plan_id(proposal),
+        actor=actor,
+        reason=reason,
     )
-    return Decision(proposal.id, approved=True, executed=True, text=outcome.message, details=outcome.to_dict())
+    return Decision(
+        proposal.id, approved=True, executed=True, text=outcome.message, details=outcome.to_dict()
+    )
 
 
 def _measure(workspace: Workspace, proposal: Proposal) -> Decision:
     arguments = dict(proposal.details.get("arguments") or {})
-    where = "copy" if proposal.details.get("where") == "copy" else "versions"
+    where: Literal["versions", "copy"] = (
+        "copy" if proposal.details.get("where") == "copy" else "versions"
+    )
     sized = measurement.tune(
         workspace.account,
         workspace.journal,

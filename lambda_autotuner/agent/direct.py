@@ -40,7 +40,9 @@ def call_tool(
         arguments: its arguments; unknown ones are refused.
         proposals: whether write tools may leave a proposal.
     """
-    with tracing.create_trace_context(name=name, span_type="TOOL", inputs=mask(dict(arguments))) as span:
+    with tracing.create_trace_context(
+        name=name, span_type="TOOL", inputs=mask(dict(arguments))
+    ) as span:
         try:
             data: Mapping[str, Any] = mask(_call(workspace, name, arguments, proposals=proposals))
             failed = False
@@ -51,7 +53,9 @@ def call_tool(
         return Called(data, failed)
 
 
-def _call(workspace: Workspace, name: str, arguments: Mapping[str, Any], *, proposals: bool) -> dict[str, Any]:
+def _call(
+    workspace: Workspace, name: str, arguments: Mapping[str, Any], *, proposals: bool
+) -> dict[str, Any]:
     tool, translated_arguments = catalogue().resolve(name, arguments)
     parsed = tool.parse(translated_arguments)
     if tool.kind == "write" and not proposals:
@@ -65,7 +69,12 @@ def _call(workspace: Workspace, name: str, arguments: Mapping[str, Any], *, prop
         context = ToolContext(workspace, seen.inventory, seen.missing, "mcp", uuid.uuid4().hex)
         result = tool.run(context, parsed)
     gaps = [{"what": g.what, "reason": g.reason, "iam_action": g.iam_action} for g in result.gaps]
-    source = {"tool": tool.name, "function": result.function, "window": result.window, "source": result.source}
+    source = {
+        "tool": tool.name,
+        "function": result.function,
+        "window": result.window,
+        "source": result.source,
+    }
     found: dict[str, Any] = {**result.data, "citation": {k: v for k, v in source.items() if v}}
     return {**found, "could_not_see": gaps} if gaps else found
 

@@ -13,7 +13,9 @@ def finish(turn: Turn, text: str) -> str:
     results = [item.result.data for item in turn.evidence]
     limits = turn.limits.model_dump()
     errors = [dict(error) for _, _, error in turn.errors]
-    ledger = Ledger.of([*results, *errors, limits, {"functions": len(turn.inventory)}], turn.human_turns)
+    ledger = Ledger.of(
+        [*results, *errors, limits, {"functions": len(turn.inventory)}], turn.human_turns
+    )
     checked = ground(plain, ledger)
     turn.unverified = checked.unverified
     parts = [checked.text]

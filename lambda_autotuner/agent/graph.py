@@ -51,7 +51,9 @@ async def _execute(tool: Tool, arguments: Any, turn: Turn) -> ToolResult:
     needed = tool.iam_actions[:1]
     if needed and needed[0] in turn.toolbox.missing:
         raise ToolError(
-            ErrorCode.FORBIDDEN, f"{tool.name} is not allowed here.", details={"iam_actions": list(needed)}
+            ErrorCode.FORBIDDEN,
+            f"{tool.name} is not allowed here.",
+            details={"iam_actions": list(needed)},
         )
     result: ToolResult = await turn.runtime.blocking(run)
     return result
@@ -84,4 +86,6 @@ def _declare(tool: Tool) -> StructuredTool:
     def unreachable(**_: Any) -> str:
         raise RuntimeError("tools run inside the guard")
 
-    return StructuredTool(name=tool.name, description=tool.description, args_schema=tool.arguments, func=unreachable)
+    return StructuredTool(
+        name=tool.name, description=tool.description, args_schema=tool.arguments, func=unreachable
+    )

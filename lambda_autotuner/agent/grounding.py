@@ -101,7 +101,9 @@ class Ledger:
         for factor in factors:
             low = (value - tolerance) * factor
             index = bisect_left(self._values, low * (1 - 1e-9) if low > 0 else low)
-            if index < len(self._values) and self._values[index] <= (value + tolerance) * factor * (1 + 1e-9):
+            if index < len(self._values) and self._values[index] <= (value + tolerance) * factor * (
+                1 + 1e-9
+            ):
                 return True
         return False
 
@@ -124,7 +126,11 @@ def _collect(item: Any, values: list[float], strings: list[str]) -> None:
 
 
 def _numbers_in(text: str) -> list[float]:
-    return [float(found.replace(",", "")) for found in _STRING_NUMBER.findall(text[:20_000]) if found.strip(",")]
+    return [
+        float(found.replace(",", ""))
+        for found in _STRING_NUMBER.findall(text[:20_000])
+        if found.strip(",")
+    ]
 
 
 def ground(text: str, ledger: Ledger) -> Grounded:
@@ -151,7 +157,12 @@ def _protects(found: str, ledger: Ledger) -> bool:
         return ledger.says(found[:16]) or ledger.says(found.replace("T", " ")[:16])
     if found.startswith('"'):
         inner = " ".join(found.strip('"').rstrip("\u2026").split())
-        return ledger.says(inner[:40].replace("(", "[").replace(")", "]")) or ledger.says(inner[:30]) or not re.search(r"\d", inner) or _loosely(inner, ledger)
+        return (
+            ledger.says(inner[:40].replace("(", "[").replace(")", "]"))
+            or ledger.says(inner[:30])
+            or not re.search(r"\d", inner)
+            or _loosely(inner, ledger)
+        )
     return True
 
 
@@ -186,7 +197,14 @@ def _declared(text: str, ledger: Ledger) -> set[int]:
         results = {"+": a + b, "-": a - b, "\u2212": a - b, "*": a * b, "x": a * b, "\u00d7": a * b}
         value = results.get(operator, a / b if b else None)
         decimals = len(match["c"].partition(".")[2])
-        traced = all(ledger.holds(abs(n), 0.5 * 10.0 ** -len(match[name].partition(".")[2]), (1.0, 0.01, 1_000.0, 0.001)) for name, n in (("a", a), ("b", b)))
+        traced = all(
+            ledger.holds(
+                abs(n),
+                0.5 * 10.0 ** -len(match[name].partition(".")[2]),
+                (1.0, 0.01, 1_000.0, 0.001),
+            )
+            for name, n in (("a", a), ("b", b))
+        )
         if value is not None and traced and abs(value - c) <= 0.5 * 10.0**-decimals * 1.001:
             start = match.start("c")
             found |= {start, start + 1}

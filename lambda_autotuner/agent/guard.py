@@ -10,17 +10,17 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import ModelRequest, ModelResponse
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
 from lambda_autotuner.agent.answer import CallOutcome, Gap
 from lambda_autotuner.agent.catalogue import Catalogue, Tool
 from lambda_autotuner.agent.provenance import check_call
-from lambda_autotuner.agent.providers import ModelFailure, classify_failure
+from lambda_autotuner.agent.providers import ModelError, classify_failure
 from lambda_autotuner.agent.repair import check
 from lambda_autotuner.agent.tool_errors import ErrorCode, ToolError
 from lambda_autotuner.agent.turn import Progress, ToolResult, Turn, call_key
@@ -74,12 +74,14 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
     ) -> AIMessage:
         """Ask the model within the budgets; repair its message, or write the answer without it."""
         turn = request.runtime.context
-        nudges: list[BaseMessage] = []
+        nudges: list[AnyMessage] = []
         failures = 0
         turn.begin_round()
         while True:
             reason = turn.spent()
-            exhausted = turn.model_calls >= turn.limits.max_model_calls or turn.remaining_seconds <= 0
+            exhausted = (
+                turn.model_calls >= turn.limits.max_model_calls or turn.remaining_seconds <= 0
+            )
             if exhausted or (reason and turn.composed):
                 turn.stop(reason or "time")
                 return self._write(turn)
@@ -88,12 +90,23 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
                 turn.stop(reason)
             try:
                 message = await self._ask(request, handler, nudges, last=last)
-            except ModelFailure as failure:
+            except ModelError as failure:
                 failures += 1
                 if not failure.retryable or failures > RETRIES:
-                    turn.add_gap(Gap("The language model could not be used", failure.public, remedy=failure.remedy))
+                    turn.add_gap(
+                        Gap(
+                            "The language model could not be used",
+                            failure.public,
+                            remedy=failure.remedy,
+                        )
+                    )
                     return self._write(turn)
-                await asyncio.sleep(min(failure.delay_seconds or BACKOFF_SECONDS * 2**failures, turn.remaining_seconds / 4))
+                await asyncio.sleep(
+                    min(
+                        failure.delay_seconds or BACKOFF_SECONDS * 2**failures,
+                        turn.remaining_seconds / 4,
+                    )
+                )
                 if self._fallback is not None:
                     request = request.override(model=self._fallback)
                 continue
@@ -105,7 +118,12 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
                 if last and checked.message.tool_calls:
                     turn.composed = True
                 else:
-                    turn.add_gap(Gap("The language model gave no usable answer", "its messages were empty, cut or malformed"))
+                    turn.add_gap(
+                        Gap(
+                            "The language model gave no usable answer",
+                            "its messages were empty, cut or malformed",
+                        )
+                    )
                 return self._write(turn)
             nudges = [HumanMessage(f"(system) {checked.problem}")]
 
@@ -120,14 +138,14 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
         self,
         request: ModelRequest[Turn],
         handler: Callable[[ModelRequest[Turn]], Awaitable[ModelResponse[Any]]],
-        nudges: list[BaseMessage],
+        nudges: list[AnyMessage],
         *,
         last: bool,
     ) -> AIMessage:
         turn = request.runtime.context
         turn.model_calls += 1
         turn.must_write = last
-        messages = [*request.messages, *nudges]
+        messages: list[AnyMessage] = [*request.messages, *nudges]
         tools = request.tools
         if last:
             messages, tools = [*messages, HumanMessage(f"(system) {_FINISH}")], []
@@ -138,16 +156,18 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
             )
         except TimeoutError as error:
             turn.stop(f"{turn.limits.deadline_seconds:g} s")
-            raise ModelFailure("it did not answer in time", retryable=False) from error
+            raise ModelError("it did not answer in time", retryable=False) from error
         except AutotunerError:
             raise
-        except Exception as error:  # noqa: BLE001 - providers raise what they like; classified, logged
+        except Exception as error:
             _LOG.info("model call failed: %s", type(error).__name__)
             failure = classify_failure(error)
             if failure.fatal:
                 raise failure.to_error() from error
             raise failure from error
-        message = next((m for m in reversed(response.result) if isinstance(m, AIMessage)), AIMessage(""))
+        message = next(
+            (m for m in reversed(response.result) if isinstance(m, AIMessage)), AIMessage("")
+        )
         usage = message.usage_metadata
         if usage:
             turn.input_tokens += usage.get("input_tokens", 0) or 0
@@ -163,7 +183,10 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
     def _write(self, turn: Turn) -> AIMessage:
         """The answer from the evidence there is, written without the model."""
         turn.composed = True
-        return AIMessage(self._finish(turn, self._compose(turn)), response_metadata={"finish_reason": "stop", "written_by": "evidence"})
+        return AIMessage(
+            self._finish(turn, self._compose(turn)),
+            response_metadata={"finish_reason": "stop", "written_by": "evidence"},
+        )
 
     # -- the tools' side ------------------------------------------------------------------
 
@@ -173,7 +196,7 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
         handler: Callable[[ToolCallRequest], Awaitable[Any]],  # noqa: ARG002 - we execute ourselves
     ) -> ToolMessage:
         """Answer one tool call: from memory, by an error of the closed set, or by running it."""
-        turn: Turn = request.runtime.context
+        turn: Turn = cast("Turn", request.runtime.context)
         call = request.tool_call
         name, arguments = str(call["name"]), dict(call["args"])
         started = turn.clock()
@@ -186,14 +209,21 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
         except ToolError as error:
             content, outcome, error_code = self._refuse(turn, name, arguments, error)
         seconds = turn.clock() - started
-        turn.record(name, self._mask(arguments), outcome, seconds=seconds, error=error_code, output=content)
+        turn.record(
+            name, self._mask(arguments), outcome, seconds=seconds, error=error_code, output=content
+        )
         status = "error" if error_code else "success"
         return ToolMessage(content, name=name, tool_call_id=call["id"] or "call", status=status)
 
     def _refuse(
         self, turn: Turn, name: str, arguments: Mapping[str, Any], error: ToolError
     ) -> tuple[str, CallOutcome, str]:
-        refusals = {ErrorCode.NOT_ASKED_FOR, ErrorCode.OUT_OF_SCOPE, ErrorCode.REFUSED, ErrorCode.BUDGET_SPENT}
+        refusals = {
+            ErrorCode.NOT_ASKED_FOR,
+            ErrorCode.OUT_OF_SCOPE,
+            ErrorCode.REFUSED,
+            ErrorCode.BUDGET_SPENT,
+        }
         shown = self._mask(error.to_dict())
         turn.errors.append((name, dict(arguments), shown["error"]))
         outcome: CallOutcome = "refused" if error.code in refusals else "error"
@@ -209,7 +239,11 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
         spent = turn.spent()
         if spent is not None:
             turn.stop(spent)
-            raise ToolError(ErrorCode.BUDGET_SPENT, f"The budget of {spent} for this question ended.", remedy="Write the answer.")
+            raise ToolError(
+                ErrorCode.BUDGET_SPENT,
+                f"The budget of {spent} for this question ended.",
+                remedy="Write the answer.",
+            )
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         turn.in_flight[key] = future
         turn.executions += 1
@@ -225,11 +259,20 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
 
     async def _run(self, tool: Tool, parsed: Any, arguments: dict[str, Any], turn: Turn) -> str:
         try:
-            result = await asyncio.wait_for(self._execute(tool, parsed, turn), turn.remaining_seconds)
+            result = await asyncio.wait_for(
+                self._execute(tool, parsed, turn), turn.remaining_seconds
+            )
         except TimeoutError as error:
-            raise ToolError(ErrorCode.TIMED_OUT, f"{tool.name} did not answer before the deadline.") from error
+            raise ToolError(
+                ErrorCode.TIMED_OUT, f"{tool.name} did not answer before the deadline."
+            ) from error
         masked = ToolResult(
-            self._mask(dict(result.data)), result.function, result.window, result.source, result.gaps, result.proposal
+            self._mask(dict(result.data)),
+            result.function,
+            result.window,
+            result.source,
+            result.gaps,
+            result.proposal,
         )
         found = turn.remember(tool.name, arguments, masked)
         return self._bounded(found.citation.number, masked.data, turn.limits.tool_output_chars)

@@ -16,7 +16,9 @@ _UNDOABLE = frozenset({State.CANARY, State.VERIFYING, State.PROMOTED, State.VERI
 _ACTOR = "agent"
 
 
-def plan_change(context: ToolContext, function: str, values: dict[str, Any]) -> tuple[Proposal, str]:
+def plan_change(
+    context: ToolContext, function: str, values: dict[str, Any]
+) -> tuple[Proposal, str]:
     """Plan a change, check it against guardrails, permissions and state, and write it down.
 
     Raises:
@@ -43,7 +45,10 @@ def _basis(context: ToolContext, function: str, changes: dict[str, Any]) -> Chan
     answer = context.known(f"recommendation {function}")
     if not isinstance(answer, Change) or set(changes) - {"memory_mb", "architecture"}:
         return None
-    proposed = {"memory_mb": answer.proposed.memory_mb, "architecture": answer.proposed.architecture}
+    proposed = {
+        "memory_mb": answer.proposed.memory_mb,
+        "architecture": answer.proposed.architecture,
+    }
     return answer if all(proposed[name] == value for name, value in changes.items()) else None
 
 
@@ -67,7 +72,9 @@ def propose_plan(context: ToolContext, plan_id: str) -> tuple[Proposal, str]:
     return _proposal(context, plan), plan.id
 
 
-def plan_roll_back(context: ToolContext, function: str, plan_id: str | None) -> tuple[Proposal, str]:
+def plan_roll_back(
+    context: ToolContext, function: str, plan_id: str | None
+) -> tuple[Proposal, str]:
     """The proposal to take back the last change of a function.
 
     Raises:
@@ -76,9 +83,18 @@ def plan_roll_back(context: ToolContext, function: str, plan_id: str | None) -> 
     journal = context.workspace.journal
     for stored in journal.plans(function=function):
         plan = rollout.read_plan(stored)
-        here = (plan.account_id, plan.region) == (context.account.account_id, context.account.region)
-        if here and (plan_id is None or plan.id.startswith(plan_id)) and journal.state(plan.id).state in _UNDOABLE:
-            differences = tuple(Difference(name, plan.after[name], plan.before[name]) for name in plan.after)
+        here = (plan.account_id, plan.region) == (
+            context.account.account_id,
+            context.account.region,
+        )
+        if (
+            here
+            and (plan_id is None or plan.id.startswith(plan_id))
+            and journal.state(plan.id).state in _UNDOABLE
+        ):
+            differences = tuple(
+                Difference(name, plan.after[name], plan.before[name]) for name in plan.after
+            )
             proposal = Proposal(
                 id="", kind="rollback", function=function,
                 summary=f"Put back what stood before plan {plan.id} ({plan.title}).",
@@ -105,13 +121,21 @@ def _proposal(context: ToolContext, plan: Plan) -> Proposal:
         kind="change",
         function=plan.function,
         summary=f"Plan {plan.id}: {plan.title} ({plan.strategy}).",
-        differences=tuple(Difference(name, plan.before[name], value) for name, value in plan.after.items()),
+        differences=tuple(
+            Difference(name, plan.before[name], value) for name, value in plan.after.items()
+        ),
         saving_usd_month=rounded(saving.get("value"), 4),
         saving_interval_usd_month=(saving["low"], saving["high"]) if saving else None,
         warnings=(*(item.message for item in findings if item.severity != "block"), *plan.notes),
         expires_at=f"{plan.expires_at:%Y-%m-%d %H:%M} UTC",
         command=f"lambda-autotuner approve {plan.id} && lambda-autotuner apply {plan.id}",
-        details={"plan_id": plan.id, "plan_hash": plan.hash, "iam_actions": list(plan.actions), "strategy": str(plan.strategy), **p95},
+        details={
+            "plan_id": plan.id,
+            "plan_hash": plan.hash,
+            "iam_actions": list(plan.actions),
+            "strategy": str(plan.strategy),
+            **p95,
+        },
     )
 
 

@@ -12,7 +12,9 @@ from mlflow_integration.masking import mask_text
 _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)|<img\b[^>]*>", re.IGNORECASE)
 _LINK = re.compile(r"\[([^\]]*)\]\((\s*(?:https?|ftp|data|javascript|file):[^)]*)\)", re.IGNORECASE)
 _URL = re.compile(r"\b(?:https?|ftp|data|javascript|file):[^\s)>\"'\]]+", re.IGNORECASE)
-_HTML = re.compile(r"</?(?:script|iframe|style|object|embed|form|link|meta|svg)\b[^>]*>", re.IGNORECASE)
+_HTML = re.compile(
+    r"</?(?:script|iframe|style|object|embed|form|link|meta|svg)\b[^>]*>", re.IGNORECASE
+)
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
 _TRUSTED_HOSTS = ("docs.aws.amazon.com", "aws.amazon.com", "127.0.0.1", "localhost")
 _MAX_CHARACTERS = 20_000

@@ -13,13 +13,17 @@ _DIGITS = 12
 @lru_cache(maxsize=8)
 def read_prompt(name: str) -> str:
     """A prompt's text."""
-    return (resources.files("lambda_autotuner") / "data" / "prompts" / name).read_text(encoding="utf-8")
+    return (resources.files("lambda_autotuner") / "data" / "prompts" / name).read_text(
+        encoding="utf-8"
+    )
 
 
 @lru_cache(maxsize=1)
 def prompt_versions() -> dict[str, str]:
     """Name of each prompt file and the first twelve digits of its SHA-256."""
-    return {name: hashlib.sha256(read_prompt(name).encode()).hexdigest()[:_DIGITS] for name in _FILES}
+    return {
+        name: hashlib.sha256(read_prompt(name).encode()).hexdigest()[:_DIGITS] for name in _FILES
+    }
 
 
 def prompt_version() -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_autotuner.agent.catalogue import Tool
-from lambda_autotuner.agent.reading.question import Question, read_match
+from lambda_autotuner.agent.reading.model import Question, read_match
 from lambda_autotuner.agent.reading.wishes import Wish
 from lambda_autotuner.agent.tool_errors import ErrorCode, ToolError
 from lambda_autotuner.agent.turn import Turn, results_of
@@ -25,7 +25,9 @@ RECOMMENDABLE = ("memory_mb", "architecture")
 _WIDE_TOPICS = frozenset({"list", "fleet", "alarms", "dashboards", "log_groups", "concurrency", "account", "permissions", "history", "off_topic", "help", "guidance", "unclear", "unknown_function", "ambiguous_function"})  # fmt: skip
 _NAMING_TOOLS = frozenset({"list_functions", "find_function", "get_account", "get_concurrency", "get_alarms", "get_history", "list_log_groups", "list_dashboards"})  # fmt: skip
 _WORD = re.compile(r"[\w./-]+")
-_FREE_TEXT = frozenset({"search", "topic", "query", "name_contains", "prefix", "dashboard", "log_group"})
+_FREE_TEXT = frozenset(
+    {"search", "topic", "query", "name_contains", "prefix", "dashboard", "log_group"}
+)
 _QUERY_CHARACTERS = 200
 
 
@@ -45,16 +47,32 @@ def _check_read(tool: Tool, arguments: Mapping[str, Any], turn: Turn) -> None:
     question = turn.question
     region = arguments.get("region")
     if region and not _said(str(region), turn):
-        raise ToolError(ErrorCode.OUT_OF_SCOPE, f"Nobody asked about the region {region}.", remedy="Leave region out.")
+        raise ToolError(
+            ErrorCode.OUT_OF_SCOPE,
+            f"Nobody asked about the region {region}.",
+            remedy="Leave region out.",
+        )
     named = set(question.functions) | _ever_named(turn)
     target = arguments.get(tool.function_argument) if tool.function_argument else None
-    if isinstance(target, str) and named and target not in named and not _wide(question) and target in turn.inventory:
+    if (
+        isinstance(target, str)
+        and named
+        and target not in named
+        and not _wide(question)
+        and target in turn.inventory
+    ):
         raise ToolError(
             ErrorCode.OUT_OF_SCOPE,
             f"The question is about {', '.join(sorted(named))}, not about {target}.",
             remedy="Stay with what was asked, or tell the person to ask about it.",
         )
-    if tool.reach == "account" and named and not _wide(question) and tool.name not in _NAMING_TOOLS and target is None:
+    if (
+        tool.reach == "account"
+        and named
+        and not _wide(question)
+        and tool.name not in _NAMING_TOOLS
+        and target is None
+    ):
         if tool.name == "analyze_log_group" and _belongs(arguments.get("log_group"), named):
             return
         raise ToolError(
@@ -76,7 +94,7 @@ def _check_public(tool: Tool, arguments: Mapping[str, Any], turn: Turn) -> None:
         if foreign or len(value) > _QUERY_CHARACTERS:
             raise ToolError(
                 ErrorCode.OUT_OF_SCOPE,
-                f"{tool.name} takes the person's own words only; {', '.join(foreign[:3])} is not among them.",
+                f"{tool.name} takes the person's own words only, and {len(foreign)} of these are not among them.",
                 remedy="Search with words of the question.",
             )
 
@@ -96,7 +114,9 @@ def _ever_named(turn: Turn) -> set[str]:
     """Functions that the person named in this conversation, exactly or as an only candidate."""
     text = "\n".join(turn.human_turns)
     return {
-        name for name in turn.inventory if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE)
+        name
+        for name in turn.inventory
+        if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE)
     }
 
 
@@ -111,7 +131,12 @@ def _said(value: str, turn: Turn) -> bool:
 def _check_write(tool: Tool, arguments: Mapping[str, Any], turn: Turn) -> None:
     question = turn.question
     wish = question.wish
-    wanted = {"plan_change": "change", "tune_function": "tune", "roll_back": "rollback", "apply_change": "apply"}
+    wanted = {
+        "plan_change": "change",
+        "tune_function": "tune",
+        "roll_back": "rollback",
+        "apply_change": "apply",
+    }
     if wish is None or wish.kind != wanted.get(tool.name):
         raise ToolError(
             ErrorCode.NOT_ASKED_FOR,
@@ -139,14 +164,20 @@ def _check_plan(arguments: Mapping[str, Any], wish: Wish, turn: Turn) -> None:
     pending = {p.details.get("plan_id", p.id) for p in turn.known_proposals}
     if plan == wish.plan_id or (wish.plan_id is None and len(pending) == 1 and plan in pending):
         return
-    raise ToolError(ErrorCode.NOT_ASKED_FOR, f"The person did not name the plan {plan[:60]}.", remedy="Ask which plan is meant.")
+    raise ToolError(
+        ErrorCode.NOT_ASKED_FOR,
+        f"The person did not name the plan {plan[:60]}.",
+        remedy="Ask which plan is meant.",
+    )
 
 
 def _check_target(arguments: Mapping[str, Any], question: Question) -> None:
     target = arguments.get("function")
     match = read_match(question, str(target))
     carried = question.carried and target in question.functions and len(question.functions) == 1
-    if target not in question.functions or not (carried or (match is not None and match.kind in {"exact", "spelled"})):
+    if target not in question.functions or not (
+        carried or (match is not None and match.kind in {"exact", "spelled"})
+    ):
         raise ToolError(
             ErrorCode.NOT_ASKED_FOR,
             f"The person did not ask to change {str(target)[:80]}.",
@@ -170,7 +201,9 @@ def _check_values(arguments: Mapping[str, Any], wish: Wish, turn: Turn) -> None:
             remedy="Ask which one is meant.",
         )
     for name, value in given.items():
-        if allowed.get(name) != value and not (name in RECOMMENDABLE and recommended.get(name) == value):
+        if allowed.get(name) != value and not (
+            name in RECOMMENDABLE and recommended.get(name) == value
+        ):
             raise ToolError(
                 ErrorCode.NOT_ASKED_FOR,
                 f"{name}={value} comes neither from the person nor from a recommendation for {target}.",
@@ -181,18 +214,29 @@ def _check_values(arguments: Mapping[str, Any], wish: Wish, turn: Turn) -> None:
     missing = [name for name in allowed if name not in given]
     if missing and not recommended:
         raise ToolError(
-            ErrorCode.INVALID_ARGUMENTS, f"The person also asked for {', '.join(missing)}; put all in one plan."
+            ErrorCode.INVALID_ARGUMENTS,
+            f"The person also asked for {', '.join(missing)}; put all in one plan.",
         )
 
 
 def _check_tuning(arguments: Mapping[str, Any], wish: Wish, turn: Turn) -> None:
     sizes = tuple(arguments.get("sizes_mb") or ())
     if sizes and not set(sizes) <= set(wish.sizes_mb):
-        raise ToolError(ErrorCode.NOT_ASKED_FOR, "The person did not name these sizes to measure.", remedy="Leave sizes_mb out.")
+        raise ToolError(
+            ErrorCode.NOT_ASKED_FOR,
+            "The person did not name these sizes to measure.",
+            remedy="Leave sizes_mb out.",
+        )
     for name in ("max_invocations", "max_cost_usd"):
         value = arguments.get(name)
-        if value is not None and not any(re.search(rf"(?<![\d.]){value:g}(?![\d.])", t) for t in turn.human_turns):
-            raise ToolError(ErrorCode.NOT_ASKED_FOR, f"{name}={value:g} is not the person's.", remedy=f"Leave {name} out.")
+        if value is not None and not any(
+            re.search(rf"(?<![\d.]){value:g}(?![\d.])", t) for t in turn.human_turns
+        ):
+            raise ToolError(
+                ErrorCode.NOT_ASKED_FOR,
+                f"{name}={value:g} is not the person's.",
+                remedy=f"Leave {name} out.",
+            )
 
 
 def _current(turn: Turn, function: str, name: str) -> float | None:

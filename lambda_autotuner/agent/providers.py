@@ -23,7 +23,7 @@ _AUTHENTICATION = frozenset({401, 403})
 _TOKEN_MILLION = 1_000_000
 
 
-class ModelFailure(Exception):
+class ModelError(Exception):
     """A model call that gave nothing.
 
     Attributes:
@@ -33,7 +33,13 @@ class ModelFailure(Exception):
     """
 
     def __init__(
-        self, public: str, *, retryable: bool, fatal: bool = False, remedy: str | None = None, delay_seconds: float | None = None
+        self,
+        public: str,
+        *,
+        retryable: bool,
+        fatal: bool = False,
+        remedy: str | None = None,
+        delay_seconds: float | None = None,
     ) -> None:
         super().__init__(public)
         self.public = public
@@ -44,7 +50,9 @@ class ModelFailure(Exception):
 
     def to_error(self) -> AccountError:
         """The failure as an error that ends a command."""
-        return AccountError(f"The language model could not be used: {self.public}.", remedy=self.remedy)
+        return AccountError(
+            f"The language model could not be used: {self.public}.", remedy=self.remedy
+        )
 
 
 def status_code(error: BaseException) -> int | None:
@@ -61,20 +69,32 @@ def status_code(error: BaseException) -> int | None:
     return None
 
 
-def classify_failure(error: Exception) -> ModelFailure:
+def classify_failure(error: Exception) -> ModelError:
     """What a provider's exception means for the question."""
     status = status_code(error)
     name = type(error).__name__
-    if status in _AUTHENTICATION or re.search(r"Authentication|PermissionDenied|AccessDenied|Unauthorized|NoCredentials", name):
-        return ModelFailure(
+    if status in _AUTHENTICATION or re.search(
+        r"Authentication|PermissionDenied|AccessDenied|Unauthorized|NoCredentials", name
+    ):
+        return ModelError(
             f"the provider refused the credentials ({status or name})", retryable=False, fatal=True,
             remedy="Check the provider's key in the environment, or use --model offline.",
         )  # fmt: skip
-    if status in _RETRYABLE or re.search(r"Timeout|Connection|RateLimit|Overloaded|Unavailable|RemoteProtocol|Throttl", name):
-        return ModelFailure(f"the provider answered {status or name}", retryable=True, delay_seconds=_retry_after(error))
+    if status in _RETRYABLE or re.search(
+        r"Timeout|Connection|RateLimit|Overloaded|Unavailable|RemoteProtocol|Throttl", name
+    ):
+        return ModelError(
+            f"the provider answered {status or name}",
+            retryable=True,
+            delay_seconds=_retry_after(error),
+        )
     if status is not None:
-        return ModelFailure(f"the provider answered {status}", retryable=False, remedy="See the provider's documentation for this status.")
-    return ModelFailure(f"the provider's client failed ({name})", retryable=True)
+        return ModelError(
+            f"the provider answered {status}",
+            retryable=False,
+            remedy="See the provider's documentation for this status.",
+        )
+    return ModelError(f"the provider's client failed ({name})", retryable=True)
 
 
 def _retry_after(error: Exception) -> float | None:
@@ -107,7 +127,9 @@ def wants_advanced(settings: Settings, human_turns: Sequence[str]) -> bool:
     if not settings.advanced_model:
         return False
     characters = sum(len(text) for text in human_turns)
-    return len(human_turns) > settings.agent.advanced_after_turns or characters > ADVANCED_CHARACTERS
+    return (
+        len(human_turns) > settings.agent.advanced_after_turns or characters > ADVANCED_CHARACTERS
+    )
 
 
 def connect(name: str, settings: Settings) -> Choice:
@@ -119,7 +141,11 @@ def connect(name: str, settings: Settings) -> Choice:
     from langchain.chat_models import init_chat_model
 
     provider = name.split(":", 1)[0] if ":" in name else None
-    options: dict[str, Any] = {"temperature": settings.temperature, "max_retries": 0, "timeout": settings.agent.deadline_seconds}
+    options: dict[str, Any] = {
+        "temperature": settings.temperature,
+        "max_retries": 0,
+        "timeout": settings.agent.deadline_seconds,
+    }
     if settings.model_base_url:
         options["base_url"] = settings.model_base_url
     if provider in {"bedrock", "bedrock_converse", "ollama", "databricks"}:
@@ -131,7 +157,9 @@ def connect(name: str, settings: Settings) -> Choice:
             f"The package for the model {name!r} is not installed.",
             remedy=f"Run `uv sync --extra {provider or 'openai'}` or use --model offline.",
         ) from error
-    except Exception as error:  # a provider's constructor refuses in its own ways, each for a missing key or name
+    except (
+        Exception
+    ) as error:  # a provider's constructor refuses in its own ways, each for a missing key or name
         raise SettingsError(
             f"The model {name!r} cannot be used: {type(error).__name__}.",
             remedy="Write provider:name (bedrock_converse, anthropic, openai, databricks, ollama) and set the provider's key, or use --model offline.",
@@ -142,22 +170,29 @@ def connect(name: str, settings: Settings) -> Choice:
 def says_why_it_stopped(model: object) -> bool:
     """Whether a model comes from a provider's package, which always gives a finish reason."""
     module = type(model).__module__
-    return module.startswith("langchain_") and not module.startswith(("langchain_core", "langchain_community"))
+    return module.startswith("langchain_") and not module.startswith(
+        ("langchain_core", "langchain_community")
+    )
 
 
 @lru_cache(maxsize=1)
 def _prices() -> dict[str, tuple[float, float]]:
     import yaml
 
-    text = (resources.files("lambda_autotuner") / "data" / "model_prices.yaml").read_text(encoding="utf-8")
-    return {str(k): (float(v[0]), float(v[1])) for k, v in yaml.safe_load(text)["usd_per_million_tokens"].items()}
+    text = (resources.files("lambda_autotuner") / "data" / "model_prices.yaml").read_text(
+        encoding="utf-8"
+    )
+    return {
+        str(k): (float(v[0]), float(v[1]))
+        for k, v in yaml.safe_load(text)["usd_per_million_tokens"].items()
+    }
 
 
 def price_per_token(name: str) -> tuple[float, float] | None:
     """Dollars a token in and out by the list price of the model; None when it is not known."""
     if is_offline(name):
         return 0.0, 0.0
-    bare = name.split(":", 1)[-1].split("/")[-1].lower()
+    bare = name.split(":", 1)[-1].rsplit("/", maxsplit=1)[-1].lower()
     bare = re.sub(r"^(?:us|eu|apac|global)\.", "", bare)
     found = max((known for known in _prices() if known in bare), key=len, default=None)
     if found is None:

@@ -15,7 +15,9 @@ MAX_CALLS_PER_MESSAGE = 32
 
 _CUT = frozenset({"length", "max_tokens", "MAX_TOKENS", "content_filter", "model_length", "error"})
 _FINISH_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
-_LOST_CALL = re.compile(r"^\s*(?:```(?:json)?\s*)?\{\s*\"(?:name|tool|function|tool_calls)\"\s*:", re.IGNORECASE)
+_LOST_CALL = re.compile(
+    r"^\s*(?:```(?:json)?\s*)?\{\s*\"(?:name|tool|function|tool_calls)\"\s*:", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ def check(message: AIMessage, *, finish_required: bool) -> Checked:
 def _problem(
     message: AIMessage, text: str, calls: list[Any], invalid: int, *, finish_required: bool
 ) -> str | None:
-    reason = next((message.response_metadata[k] for k in _FINISH_KEYS if k in message.response_metadata), "")
+    reason = next(
+        (message.response_metadata[k] for k in _FINISH_KEYS if k in message.response_metadata), ""
+    )
     if reason in _CUT or (reason is None) or (finish_required and not reason):
         return "Your message was cut off before its end. Write it again, shorter."
     if not calls and invalid:
@@ -65,16 +69,30 @@ def _problem(
 
 def _mend_calls(message: AIMessage) -> tuple[list[Any], int]:
     seen: set[str] = set()
-    calls: list[Any] = []
     invalid = 0
-    for call in message.tool_calls[:MAX_CALLS_PER_MESSAGE]:
-        calls.append({**call, "name": str(call.get("name") or "unknown"), "args": _plain(call.get("args")), "id": _fresh(call.get("id"), seen), "type": "tool_call"})
+    calls: list[Any] = [
+        {
+            **call,
+            "name": str(call.get("name") or "unknown"),
+            "args": _plain(call.get("args")),
+            "id": _fresh(call.get("id"), seen),
+            "type": "tool_call",
+        }
+        for call in message.tool_calls[:MAX_CALLS_PER_MESSAGE]
+    ]
     for broken in message.invalid_tool_calls[: MAX_CALLS_PER_MESSAGE - len(calls)]:
         arguments = _parse(broken.get("args"))
         if arguments is None:
             invalid += 1
         else:
-            calls.append({"name": str(broken.get("name") or "unknown"), "args": arguments, "id": _fresh(broken.get("id"), seen), "type": "tool_call"})
+            calls.append(
+                {
+                    "name": str(broken.get("name") or "unknown"),
+                    "args": arguments,
+                    "id": _fresh(broken.get("id"), seen),
+                    "type": "tool_call",
+                }
+            )
     return calls, invalid
 
 

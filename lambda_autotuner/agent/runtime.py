@@ -34,7 +34,9 @@ class Runtime:
                 raise RuntimeError("the agent is closed")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="autotuner-agent", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._loop.run_forever, name="autotuner-agent", daemon=True
+                )
                 self._thread.start()
             return self._loop
 
@@ -54,7 +56,9 @@ class Runtime:
     async def blocking(self, function: Callable[[], Value]) -> Value:
         """Call something that blocks, in the pool, in the current context."""
         context = copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: context.run(function))
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, lambda: context.run(function)
+        )
 
     def close(self) -> None:
         """Stop the loop and the pool; calling it again does nothing."""

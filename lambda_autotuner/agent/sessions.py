@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from lambda_autotuner.errors import SettingsError, UsageError
 
 SCHEMA_VERSION = 1
+_CHECKPOINT_TABLES = ("checkpoints", "writes", "checkpoint_blobs", "checkpoint_writes")
 _NAME = re.compile(r"[\w][\w .:@/-]{0,99}")
 _TABLE = """
 CREATE TABLE IF NOT EXISTS autotuner_sessions (
@@ -42,7 +42,10 @@ def check_name(name: str) -> str:
         UsageError: it is empty, longer than 100 characters, or has odd characters.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"The session name {name[:120]!r} cannot be used.", remedy="Use 1 to 100 letters, digits, blanks and .:@/-_ characters.")
+        raise UsageError(
+            f"The session name {name[:120]!r} cannot be used.",
+            remedy="Use 1 to 100 letters, digits, blanks and .:@/-_ characters.",
+        )
     return name
 
 
@@ -53,7 +56,10 @@ class SessionStore:
         self._url = url
         self.is_sqlite = url.startswith("sqlite")
         if not self.is_sqlite and not url.startswith("postgres"):
-            raise SettingsError(f"sessions_url {url.split(':', 1)[0]}:... is not understood.", remedy="Use sqlite:///FILE or postgresql://...")
+            raise SettingsError(
+                f"sessions_url {url.split(':', 1)[0]}:... is not understood.",
+                remedy="Use sqlite:///FILE or postgresql://...",
+            )
         self.path = Path(url.split("///", 1)[1]) if self.is_sqlite else None
 
     # -- the list ---------------------------------------------------------------------------
@@ -68,16 +74,21 @@ class SessionStore:
             return
         _private(self.path)
         try:
-            connection = sqlite3.connect(self.path, timeout=10)
+            opened = sqlite3.connect(self.path, timeout=10)
         except sqlite3.OperationalError as error:
-            raise SettingsError(f"The sessions file {self.path} cannot be opened: {error}.") from error
+            raise SettingsError(
+                f"The sessions file {self.path} cannot be opened: {error}."
+            ) from error
         try:
-            with connection:
-                yield connection
+            with opened:
+                yield opened
         except sqlite3.DatabaseError as error:
-            raise SettingsError(f"The sessions file {self.path} cannot be used: {error}.", remedy="Move it away; a new one is made.") from error
+            raise SettingsError(
+                f"The sessions file {self.path} cannot be used: {error}.",
+                remedy="Move it away; a new one is made.",
+            ) from error
         finally:
-            connection.close()
+            opened.close()
 
     def prepare(self) -> None:
         """Create the tables.
@@ -89,9 +100,14 @@ class SessionStore:
             connection.execute(_VERSION_TABLE)
             row = connection.execute("SELECT version FROM autotuner_schema").fetchone()
             if row is None:
-                connection.execute(self._sql("INSERT INTO autotuner_schema VALUES (?)"), (SCHEMA_VERSION,))
+                connection.execute(
+                    self._sql("INSERT INTO autotuner_schema VALUES (?)"), (SCHEMA_VERSION,)
+                )
             elif row[0] > SCHEMA_VERSION:
-                raise SettingsError(f"The sessions database has schema version {row[0]}, and this program knows {SCHEMA_VERSION}.", remedy="Use the newer program, or move the file away.")
+                raise SettingsError(
+                    f"The sessions database has schema version {row[0]}, and this program knows {SCHEMA_VERSION}.",
+                    remedy="Use the newer program, or move the file away.",
+                )
             connection.execute(_TABLE)
 
     def _sql(self, text: str) -> str:
@@ -115,26 +131,52 @@ class SessionStore:
             return []
         self.prepare()
         with self._connection() as connection:
-            rows = connection.execute("SELECT name, started_at, used_at, questions, first_question FROM autotuner_sessions ORDER BY used_at DESC, name").fetchall()
-        return [Session(r[0], datetime.fromisoformat(r[1]), datetime.fromisoformat(r[2]), int(r[3]), r[4]) for r in rows]
+            rows = connection.execute(
+                "SELECT name, started_at, used_at, questions, first_question FROM autotuner_sessions ORDER BY used_at DESC, name"
+            ).fetchall()
+        return [
+            Session(
+                r[0], datetime.fromisoformat(r[1]), datetime.fromisoformat(r[2]), int(r[3]), r[4]
+            )
+            for r in rows
+        ]
 
-    def purge(self, *, name: str | None = None, older_than: timedelta | None = None, now: datetime | None = None) -> list[str]:
+    def purge(
+        self,
+        *,
+        name: str | None = None,
+        older_than: timedelta | None = None,
+        now: datetime | None = None,
+    ) -> list[str]:
         """Forget conversations: one by name, those not used for a while, or all of them.
 
         Returns:
             The names that were forgotten.
         """
         limit = (now or datetime.now(UTC)) - older_than if older_than is not None else None
-        gone = [s.name for s in self.sessions() if (name is None or s.name == name) and (limit is None or s.used_at < limit)]
+        gone = [
+            s.name
+            for s in self.sessions()
+            if (name is None or s.name == name) and (limit is None or s.used_at < limit)
+        ]
         with self._connection() as connection:
             for session in gone:
-                connection.execute(self._sql("DELETE FROM autotuner_sessions WHERE name = ?"), (session,))
-                for table in self._tables(connection, ("checkpoints", "writes", "checkpoint_blobs", "checkpoint_writes")):
-                    connection.execute(self._sql(f"DELETE FROM {table} WHERE thread_id = ?"), (session,))  # noqa: S608 - names of our own list
+                connection.execute(
+                    self._sql("DELETE FROM autotuner_sessions WHERE name = ?"), (session,)
+                )
+                for table in self._tables(connection, _CHECKPOINT_TABLES):
+                    connection.execute(
+                        self._sql(f"DELETE FROM {table} WHERE thread_id = ?"),  # noqa: S608 - names of our own list
+                        (session,),
+                    )
         return gone
 
     def _tables(self, connection: Any, wanted: tuple[str, ...]) -> list[str]:
-        query = "SELECT name FROM sqlite_master WHERE type = 'table'" if self.is_sqlite else "SELECT tablename FROM pg_tables"
+        query = (
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+            if self.is_sqlite
+            else "SELECT tablename FROM pg_tables"
+        )
         existing = {row[0] for row in connection.execute(query).fetchall()}
         return [table for table in wanted if table in existing]
 

@@ -66,7 +66,9 @@ def _names(account: Account) -> tuple[str, ...]:
 def _probe(account: Account, question: str) -> tuple[str, ...]:
     """Without a list, the names that were said are looked up one by one."""
     found = []
-    candidates = [word for word in _NAME_LIKE.findall(question) if re.search(r"[-_\d]|[a-z][A-Z]", word)]
+    candidates = [
+        word for word in _NAME_LIKE.findall(question) if re.search(r"[-_\d]|[a-z][A-Z]", word)
+    ]
     for name in list(dict.fromkeys(candidates))[:_PROBES]:
         try:
             found.append(get_function(account, name).name)

@@ -24,7 +24,9 @@ class ErrorCode(StrEnum):
     INTERNAL = "internal"
 
 
-TRY_AGAIN = frozenset({ErrorCode.THROTTLED, ErrorCode.UNAVAILABLE, ErrorCode.TIMED_OUT, ErrorCode.INVALID_ARGUMENTS})
+TRY_AGAIN = frozenset(
+    {ErrorCode.THROTTLED, ErrorCode.UNAVAILABLE, ErrorCode.TIMED_OUT, ErrorCode.INVALID_ARGUMENTS}
+)
 """Worth another call: with the same arguments for the first three, with mended ones for the last."""
 
 

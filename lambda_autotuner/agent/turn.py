@@ -17,7 +17,7 @@ from lambda_autotuner.agent.answer import (
     ToolCallRecord,
     Usage,
 )
-from lambda_autotuner.agent.reading.question import Question
+from lambda_autotuner.agent.reading.model import Question
 from lambda_autotuner.settings import AgentSettings
 
 FINISHING_SHARE = 0.9
@@ -176,7 +176,15 @@ class Turn:
     ) -> None:
         """Keep a tool call and tell whoever is watching."""
         self.records.append(ToolCallRecord(name, dict(arguments), outcome, seconds, error, output))
-        self.tell(Progress("tool_end", name, arguments=dict(arguments), duration_seconds=seconds, outcome=outcome))
+        self.tell(
+            Progress(
+                "tool_end",
+                name,
+                arguments=dict(arguments),
+                duration_seconds=seconds,
+                outcome=outcome,
+            )
+        )
 
     def tell(self, progress: Progress) -> None:
         """Tell whoever is watching."""
@@ -186,7 +194,9 @@ class Turn:
     def begin_round(self) -> None:
         """Count the rounds since the last one that brought anything new."""
         if self.model_calls:
-            self.barren_rounds = 0 if self.executions > self.executed_before else self.barren_rounds + 1
+            self.barren_rounds = (
+                0 if self.executions > self.executed_before else self.barren_rounds + 1
+            )
         self.executed_before = self.executions
 
     def found(self, *tools: str) -> list[Evidence]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
 @click.argument("question", nargs=-1)
 @click.option("--session", help="Go on with the conversation of this name.")
 @click.option("--model", help="offline, or provider:name.")
-@click.option("--yes", is_flag=True, help="Approve what this question proposes (sandbox accounts only).")
+@click.option(
+    "--yes", is_flag=True, help="Approve what this question proposes (sandbox accounts only)."
+)
 @common_options
 @pass_door
-def command(door: Door, question: tuple[str, ...], session: str | None, model: str | None, yes: bool) -> int:  # noqa: FBT001 - click passes it so
+def command(
+    door: Door, /, *, question: tuple[str, ...], session: str | None, model: str | None, yes: bool
+) -> int:
     """Ask one QUESTION ('-' reads it from standard input).
 
     The answer goes to standard output, progress to standard error. What it proposes waits for
@@ -44,7 +49,10 @@ def read_question(words: tuple[str, ...]) -> str:
         return sys.stdin.buffer.read(400_000).decode("utf-8", "replace")
     text = " ".join(words).strip()
     if not text:
-        raise UsageError("There is no question.", remedy='Write one: lambda-autotuner ask "which functions waste the most money?"')
+        raise UsageError(
+            "There is no question.",
+            remedy='Write one: lambda-autotuner ask "which functions waste the most money?"',
+        )
     return text
 
 
@@ -57,11 +65,17 @@ def ask(
 
     if announce:
         start_tracing(door)
-    with door.open_workspace() as workspace, build_agent(settings=door.settings, workspace=workspace) as agent:
+    with (
+        door.open_workspace() as workspace,
+        build_agent(settings=door.settings, workspace=workspace) as agent,
+    ):
         screen = Screen(door)
         if yes and workspace.account.kind != "sandbox":
-            raise UsageError("--yes approves in sandbox accounts only.", remedy="Use `lambda-autotuner approve PLAN`.")
-        approve = None
+            raise UsageError(
+                "--yes approves in sandbox accounts only.",
+                remedy="Use `lambda-autotuner approve PLAN`.",
+            )
+        approve: Callable[[Proposal], bool] | None = None
         if yes:
             approve = _always
         elif sys.stdin.isatty() and sys.stderr.isatty() and not door.json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,7 +29,12 @@ HELP = """/help              this list
 
 
 @click.command("chat")
-@click.option("--session", default="default", show_default=True, help="Name of the conversation; it survives a restart.")
+@click.option(
+    "--session",
+    default="default",
+    show_default=True,
+    help="Name of the conversation; it survives a restart.",
+)
 @click.option("--model", help="offline, or provider:name.")
 @common_options
 @pass_door
@@ -46,7 +52,10 @@ def chat(door: Door, session: str, *, announce: bool = True) -> int:
 
     if announce:
         start_tracing(door)
-    with door.open_workspace() as workspace, build_agent(settings=door.settings, workspace=workspace) as agent:
+    with (
+        door.open_workspace() as workspace,
+        build_agent(settings=door.settings, workspace=workspace) as agent,
+    ):
         talk = Conversation(door, agent, session, Screen(door))
         with tracing.track_agent_execution(name="conversation", session_id=session, log_run=False):
             talk.run()
@@ -68,7 +77,10 @@ class Conversation:
         """Read and answer until the end of the input."""
         interactive = sys.stdin.isatty()
         if interactive:
-            self._door.say(f"session {self._session}, model {self._agent.model_name}. /help lists the commands.", style="dim")
+            self._door.say(
+                f"session {self._session}, model {self._agent.model_name}. /help lists the commands.",
+                style="dim",
+            )
         read = self._reader(interactive=interactive)
         while True:
             try:
@@ -123,7 +135,7 @@ class Conversation:
 
     def _command(self, line: str) -> bool:
         name, _, rest = line[1:].partition(" ")
-        handlers = {
+        handlers: dict[str, Callable[[], None]] = {
             "help": lambda: self._door.say(HELP),
             "good": lambda: self._rate(rest, good=True),
             "bad": lambda: self._rate(rest, good=False),
@@ -131,7 +143,9 @@ class Conversation:
             "approve": lambda: self._decide(rest.strip(), approved=True),
             "reject": lambda: self._decide(rest.strip(), approved=False),
             "tools": self._tools,
-            "trace": lambda: self._door.say(self._last.trace_id if self._last and self._last.trace_id else "There is no trace."),
+            "trace": lambda: self._door.say(
+                self._last.trace_id if self._last and self._last.trace_id else "There is no trace."
+            ),
             "model": lambda: self._door.say(self._agent.model_name),
             "history": lambda: self._door.say("\n".join(self._asked) or "No questions yet."),
         }
@@ -153,7 +167,13 @@ class Conversation:
         if self._last is None or self._last.trace_id is None:
             self._door.say("There is no traced answer to rate.")
             return
-        tracing.log_assessment(self._last.trace_id, "helpful", good, rationale=comment.strip() or None, source_type="HUMAN")
+        tracing.log_assessment(
+            self._last.trace_id,
+            "helpful",
+            good,
+            rationale=comment.strip() or None,
+            source_type="HUMAN",
+        )
         self._door.say("Noted with the trace, thank you.")
 
     def _pending(self) -> None:

@@ -70,8 +70,12 @@ class Screen:
     def _log(self, progress: Progress) -> None:
         if progress.kind != "tool_end":
             return
-        about = next((str(progress.arguments[n]) for n in _SHOWN_ARGUMENTS if progress.arguments.get(n)), "")
-        mark = {"ok": "done", "known": "known already"}.get(progress.outcome or "", progress.outcome or "")
+        about = next(
+            (str(progress.arguments[n]) for n in _SHOWN_ARGUMENTS if progress.arguments.get(n)), ""
+        )
+        mark = {"ok": "done", "known": "known already"}.get(
+            progress.outcome or "", progress.outcome or ""
+        )
         seconds = progress.duration_seconds or 0.0
         self._door.say(f"  {progress.name} {about}  {mark} {seconds * 1000:.0f} ms", style="dim")
 
@@ -100,7 +104,11 @@ class Screen:
                 data = json.loads(call.output)
             except ValueError:
                 continue
-            points = [p for p in data.get("sizes") or [] if p.get("architecture") == data.get("current_architecture")]
+            points = [
+                p
+                for p in data.get("sizes") or []
+                if p.get("architecture") == data.get("current_architecture")
+            ]
             if len(points) > 2:  # noqa: PLR2004 - less is no picture
                 self._bars(data["function"], points, data.get("recommended_memory_mb"))
 
@@ -108,13 +116,27 @@ class Screen:
         from rich.table import Table
 
         most = max(p["cost_usd_per_million"] for p in points)
-        table = Table(title=f"{function}: expected cost and duration by memory size", title_justify="left", box=None)
+        table = Table(
+            title=f"{function}: expected cost and duration by memory size",
+            title_justify="left",
+            box=None,
+        )
         for name in ("memory", "mean", "$ a million", ""):
             table.add_column(name, justify="right" if name else "left")
         for p in points:
             bar = "\u2588" * max(1, round(24 * p["cost_usd_per_million"] / most))
-            style = "green" if p["memory_mb"] == pick else ("dim" if not p.get("allowed", True) else None)
-            table.add_row(f"{p['memory_mb']} MB", f"{p['mean_ms']:,.0f} ms", f"{p['cost_usd_per_million']:.2f}", bar, style=style)
+            style = (
+                "green"
+                if p["memory_mb"] == pick
+                else ("dim" if not p.get("allowed", True) else None)
+            )
+            table.add_row(
+                f"{p['memory_mb']} MB",
+                f"{p['mean_ms']:,.0f} ms",
+                f"{p['cost_usd_per_million']:.2f}",
+                bar,
+                style=style,
+            )
         self._door.out.print(table)
 
     def approve(self, proposal: Proposal) -> bool:
@@ -138,7 +160,11 @@ class Screen:
             for name in ("setting", "now", "then"):
                 table.add_column(name)
             for row in proposal.differences:
-                table.add_row(row.name, Text(f"- {row.before}", style="red"), Text(f"+ {row.after}", style="green"))
+                table.add_row(
+                    row.name,
+                    Text(f"- {row.before}", style="red"),
+                    Text(f"+ {row.after}", style="green"),
+                )
             say(table)
         if proposal.price_usd is not None:
             say(Text(f"It costs at most ${proposal.price_usd:.4f}."))

@@ -24,7 +24,11 @@ INSTRUCTIONS = (
 _ASK_SCHEMA = {
     "type": "object",
     "properties": {
-        "question": {"type": "string", "description": "The operator's question in their own words.", "maxLength": 200_000},
+        "question": {
+            "type": "string",
+            "description": "The operator's question in their own words.",
+            "maxLength": 200_000,
+        },
         "session": {"type": "string", "description": "Name of a conversation to go on with."},
     },
     "required": ["question"],
@@ -48,7 +52,9 @@ class Service:
                 name=tool.name,
                 description=tool.description,
                 input_schema=tool.arguments.model_json_schema(),
-                annotations=types.ToolAnnotations(read_only_hint=tool.kind == "read", destructive_hint=False),
+                annotations=types.ToolAnnotations(
+                    read_only_hint=tool.kind == "read", destructive_hint=False
+                ),
             )
             for tool in shown
         ]
@@ -58,7 +64,9 @@ class Service:
         )  # fmt: skip
         return types.ListToolsResult(tools=[ask, *listed])
 
-    async def call_tool(self, _context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call_tool(
+        self, _context: Any, params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
         """Run one tool; what went wrong is a result with a code, never a broken connection."""
         arguments = dict(params.arguments or {})
         if params.name == ASK:
@@ -69,7 +77,13 @@ class Service:
             )
         limit = self._agent.settings.agent.tool_output_chars * 2
         return types.CallToolResult(
-            content=[types.TextContent(text=called.data["text"] if "text" in called.data else bounded(called.data, limit))],
+            content=[
+                types.TextContent(
+                    text=called.data["text"]
+                    if "text" in called.data
+                    else bounded(called.data, limit)
+                )
+            ],
             structured_content=dict(called.data),
             is_error=called.failed,
         )
@@ -78,8 +92,14 @@ class Service:
         question, session = arguments.get("question"), arguments.get("session")
         unknown = set(arguments) - {"question", "session"}
         try:
-            if not isinstance(question, str) or unknown or not isinstance(session, (str, type(None))):
-                raise UsageError("`ask` takes a question (text) and, if wanted, the name of a session.")
+            if (
+                not isinstance(question, str)
+                or unknown
+                or not isinstance(session, (str, type(None)))
+            ):
+                raise UsageError(
+                    "`ask` takes a question (text) and, if wanted, the name of a session."
+                )
             answer = await self._agent.aask(question, session)
         except AutotunerError as error:
             return Called({"error": {"code": "refused", "message": str(error)}}, failed=True)
@@ -124,7 +144,10 @@ def serve_http(server: Server[Any], *, host: str, port: int) -> None:
         UsageError: the host is not this machine alone: there is no login, so nobody else may come.
     """
     if host not in _LOOPBACK:
-        raise UsageError(f"The MCP server listens on this machine alone, not on {host!r}.", remedy="Use --host 127.0.0.1 and a tunnel.")
+        raise UsageError(
+            f"The MCP server listens on this machine alone, not on {host!r}.",
+            remedy="Use --host 127.0.0.1 and a tunnel.",
+        )
     import uvicorn
 
     uvicorn.run(server.streamable_http_app(), host=host, port=port, log_level="warning")

@@ -35,9 +35,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def shared_workspace(sandbox: SandboxProcess, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+def shared_workspace(
+    sandbox: SandboxProcess, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workspace]:
     """For tests that only read."""
-    with private_workspace(settings, sandbox=sandbox, state_dir=tmp_path_factory.mktemp("shared")) as workspace:
+    with private_workspace(
+        settings, sandbox=sandbox, state_dir=tmp_path_factory.mktemp("shared")
+    ) as workspace:
         yield workspace
 
 
@@ -51,18 +55,26 @@ def offline(shared_workspace: Workspace) -> Iterator[Agent]:
 @pytest.fixture
 def workspace(sandbox: SandboxProcess, settings: Settings, tmp_path: Path) -> Iterator[Workspace]:
     """An account of its own, with a journal of its own."""
-    with private_workspace(settings, sandbox=sandbox, account_id=str(next(_ACCOUNTS)), state_dir=tmp_path / "own") as opened:
+    with private_workspace(
+        settings, sandbox=sandbox, account_id=str(next(_ACCOUNTS)), state_dir=tmp_path / "own"
+    ) as opened:
         yield opened
 
 
 @pytest.fixture
-def new_workspace(sandbox: SandboxProcess, settings: Settings, tmp_path: Path) -> Iterator[Callable[[], Workspace]]:
+def new_workspace(
+    sandbox: SandboxProcess, settings: Settings, tmp_path: Path
+) -> Iterator[Callable[[], Workspace]]:
     """As many accounts as a test wants."""
     opened: list[Workspace] = []
 
     def make() -> Workspace:
         number = next(_ACCOUNTS)
-        opened.append(private_workspace(settings, sandbox=sandbox, account_id=str(number), state_dir=tmp_path / str(number)))
+        opened.append(
+            private_workspace(
+                settings, sandbox=sandbox, account_id=str(number), state_dir=tmp_path / str(number)
+            )
+        )
         return opened[-1]
 
     yield make

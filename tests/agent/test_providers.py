@@ -47,36 +47,69 @@ class Stub:
 def _send(handler: BaseHTTPRequestHandler, status: int, payload: Any, **headers: str) -> None:
     raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     handler.send_response(status)
-    for name, value in {"content-type": "application/json", "content-length": str(len(raw)), **headers}.items():
+    for name, value in {
+        "content-type": "application/json",
+        "content-length": str(len(raw)),
+        **headers,
+    }.items():
         handler.send_header(name.replace("_", "-"), value)
     handler.end_headers()
     handler.wfile.write(raw)
 
 
-def completion(text: str | None = None, calls: list[tuple[str, str]] | None = None, finish: str | None = "stop") -> Reply:
+def completion(
+    text: str | None = None, calls: list[tuple[str, str]] | None = None, finish: str | None = "stop"
+) -> Reply:
     def reply(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if calls:
             message["tool_calls"] = [
-                {"id": f"call_{i}", "type": "function", "function": {"name": name, "arguments": arguments}}
+                {
+                    "id": f"call_{i}",
+                    "type": "function",
+                    "function": {"name": name, "arguments": arguments},
+                }
                 for i, (name, arguments) in enumerate(calls)
             ]
         usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
         if body.get("stream"):
             _stream(handler, message, finish, usage)
             return
-        _send(handler, 200, {"id": "x", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini", "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage})
+        _send(
+            handler,
+            200,
+            {
+                "id": "x",
+                "object": "chat.completion",
+                "created": 1,
+                "model": "gpt-4o-mini",
+                "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+                "usage": usage,
+            },
+        )
 
     return reply
 
 
-def _stream(handler: BaseHTTPRequestHandler, message: dict[str, Any], finish: str | None, usage: dict[str, int]) -> None:
+def _stream(
+    handler: BaseHTTPRequestHandler,
+    message: dict[str, Any],
+    finish: str | None,
+    usage: dict[str, int],
+) -> None:
     handler.send_response(200)
     handler.send_header("content-type", "text/event-stream")
     handler.end_headers()
 
     def event(delta: dict[str, Any], reason: str | None = None, **extra: Any) -> None:
-        chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o-mini", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}], **extra}
+        chunk = {
+            "id": "x",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "gpt-4o-mini",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": reason}],
+            **extra,
+        }
         handler.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
 
     event({"role": "assistant", "content": ""})
@@ -91,7 +124,12 @@ def _stream(handler: BaseHTTPRequestHandler, message: dict[str, Any], finish: st
 
 
 def status(code: int, **headers: str) -> Reply:
-    return lambda handler, _body: _send(handler, code, {"error": {"message": "key sk-" + "live-secret is bad", "type": "x", "code": "x"}}, **headers)
+    return lambda handler, _body: _send(
+        handler,
+        code,
+        {"error": {"message": "key sk-" + "live-secret is bad", "type": "x", "code": "x"}},
+        **headers,
+    )
 
 
 def garbage(handler: BaseHTTPRequestHandler, _body: dict[str, Any]) -> None:
@@ -111,16 +149,22 @@ def ask(stub, shared_workspace, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "test-" + "key")
     stub.requests.clear()
 
-    def run(*replies: Reply, question: str = "How much memory does checkout-api have?", **settings: Any) -> Any:
+    def run(
+        *replies: Reply, question: str = "How much memory does checkout-api have?", **settings: Any
+    ) -> Any:
         stub.replies = list(replies)
-        changed = shared_workspace.settings.model_copy(update={"model_base_url": stub.url, **settings})
+        changed = shared_workspace.settings.model_copy(
+            update={"model_base_url": stub.url, **settings}
+        )
         with build_agent("openai:gpt-4o-mini", changed, workspace=shared_workspace) as agent:
             return agent.ask(question)
 
     return run
 
 
-CALL = completion(calls=[("get_configuration", '{"function": "checkout-api"}')], finish="tool_calls")
+CALL = completion(
+    calls=[("get_configuration", '{"function": "checkout-api"}')], finish="tool_calls"
+)
 
 
 def test_a_tool_call_and_an_answer(ask, stub):
@@ -169,13 +213,21 @@ def test_what_is_not_json_is_not_an_answer(ask):
 
 
 def test_malformed_arguments_are_sent_back(ask, stub):
-    answer = ask(completion(calls=[("get_configuration", '{"function": "check')], finish="tool_calls"), CALL, completion("1024 MB [1]"))
+    answer = ask(
+        completion(calls=[("get_configuration", '{"function": "check')], finish="tool_calls"),
+        CALL,
+        completion("1024 MB [1]"),
+    )
     assert answer.text.startswith("1024 MB [1]")
     assert "not valid JSON" in json.dumps(stub.requests[1]["messages"])
 
 
 def test_a_cut_answer_is_not_taken_for_a_whole_one(ask):
-    answer = ask(CALL, completion("checkout-api has", finish="length"), completion("checkout-api has 1024 MB [1]"))
+    answer = ask(
+        CALL,
+        completion("checkout-api has", finish="length"),
+        completion("checkout-api has 1024 MB [1]"),
+    )
     assert answer.text.startswith("checkout-api has 1024 MB [1]")
 
 
@@ -183,7 +235,11 @@ def test_a_cut_stream_is_noticed(stub, shared_workspace, monkeypatch):
     from langchain_openai import ChatOpenAI
 
     monkeypatch.setenv("OPENAI_API_KEY", "test-" + "key")
-    stub.replies = [CALL, completion("checkout-api has", finish=None), completion("checkout-api has 1024 MB [1]")]
+    stub.replies = [
+        CALL,
+        completion("checkout-api has", finish=None),
+        completion("checkout-api has 1024 MB [1]"),
+    ]
     model = ChatOpenAI(model="gpt-4o-mini", base_url=stub.url, streaming=True, max_retries=0)
     with build_agent(model, workspace=shared_workspace) as agent:
         answer = agent.ask("How much memory does checkout-api have?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -33,7 +34,11 @@ def _no_tracing(monkeypatch):
 def agent(tmp_path_factory) -> Iterator[Agent]:
     folder = tmp_path_factory.mktemp("mcp")
     settings = load_settings({"state_dir": str(folder)}, environ={}, cwd=folder)
-    with start_private(seed=7) as process, private_workspace(settings, sandbox=process, state_dir=folder) as workspace, build_agent("offline", workspace=workspace) as built:
+    with (
+        start_private(seed=7) as process,
+        private_workspace(settings, sandbox=process, state_dir=folder) as workspace,
+        build_agent("offline", workspace=workspace) as built,
+    ):
         yield built
 
 
@@ -61,7 +66,9 @@ async def test_write_tools_are_refused_read_only_and_only_propose_otherwise(agen
 async def test_facts_are_those_of_python(agent):
     python = agent.ask("How much memory does checkout-api have?")
     async with Client(build_server(agent)) as client:
-        asked = await client.call_tool("ask", {"question": "How much memory does checkout-api have?"})
+        asked = await client.call_tool(
+            "ask", {"question": "How much memory does checkout-api have?"}
+        )
         read = await client.call_tool("get_configuration", {"function": "checkout-api"})
         old = await client.call_tool("get_lambda_configuration", {"function_name": "checkout-api"})
     assert asked.content[0].text == python.text
@@ -92,12 +99,19 @@ async def test_http_on_loopback(agent):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(build_server(agent).streamable_http_app(), host="127.0.0.1", port=port, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            build_server(agent).streamable_http_app(),
+            host="127.0.0.1",
+            port=port,
+            log_level="error",
+        )
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 10
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
+    while not server.started and time.monotonic() < deadline:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.02)
     async with Client(f"http://127.0.0.1:{port}/mcp") as client:
         result = await client.call_tool("get_account", {})
     server.should_exit = True

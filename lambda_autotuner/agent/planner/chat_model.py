@@ -12,8 +12,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from lambda_autotuner.agent.planner.plan import Call, first_calls, next_calls
-from lambda_autotuner.agent.writing.compose import compose
 from lambda_autotuner.agent.turn import Turn
+from lambda_autotuner.agent.writing.compose import compose
 
 CURRENT_TURN: ContextVar[Turn | None] = ContextVar("lambda_autotuner_current_turn", default=None)
 """The question being answered; the agent sets it, the planner reads what the person said there."""
@@ -39,9 +39,9 @@ class OfflinePlanner(BaseChatModel):
     def _generate(
         self,
         messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
+        **kwargs: Any,  # noqa: ARG002 - LangChain's signature
     ) -> ChatResult:
         message = self._respond(messages)
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -49,8 +49,8 @@ class OfflinePlanner(BaseChatModel):
     async def _agenerate(
         self,
         messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
         **kwargs: Any,
     ) -> ChatResult:
         return self._generate(messages, **kwargs)
@@ -63,10 +63,18 @@ class OfflinePlanner(BaseChatModel):
         if not turn.must_write:
             started = _called_in_this_turn(messages)
             calls = next_calls(turn.question, turn) if started else first_calls(turn.question)
-        metadata = {"model_name": self.model_name, "finish_reason": "tool_calls" if calls else "stop"}
+        metadata = {
+            "model_name": self.model_name,
+            "finish_reason": "tool_calls" if calls else "stop",
+        }
         if calls:
             wanted = [
-                {"name": call.tool, "args": call.arguments, "id": f"call_{uuid.uuid4().hex[:12]}", "type": "tool_call"}
+                {
+                    "name": call.tool,
+                    "args": call.arguments,
+                    "id": f"call_{uuid.uuid4().hex[:12]}",
+                    "type": "tool_call",
+                }
                 for call in calls
             ]
             return AIMessage("", tool_calls=wanted, response_metadata=metadata)

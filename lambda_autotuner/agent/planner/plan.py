@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_autotuner.agent.reading.language import lexicon
-from lambda_autotuner.agent.reading.question import Question
+from lambda_autotuner.agent.reading.model import Question
 from lambda_autotuner.agent.reading.wishes import Wish
 from lambda_autotuner.agent.turn import Turn, results_of
 
@@ -30,7 +30,10 @@ class Call:
 
 def first_calls(question: Question) -> tuple[Call, ...]:
     """The calls of the first round, all of which may run at once."""
-    if question.wish is not None and question.topic not in {"unknown_function", "ambiguous_function"}:
+    if question.wish is not None and question.topic not in {
+        "unknown_function",
+        "ambiguous_function",
+    }:
         calls = _for_wish(question, question.wish)
         if calls:
             return calls
@@ -60,9 +63,13 @@ def _may_change(question: Question, wish: Wish) -> bool:
     return len(question.functions) == 1 and not wish.everything and not wish.conflict
 
 
-def _for_wish(question: Question, wish: Wish) -> tuple[Call, ...]:
+def _for_wish(question: Question, wish: Wish) -> tuple[Call, ...]:  # noqa: PLR0911 - one return a case, flat
     if wish.kind == "apply":
-        return (Call("apply_change", {"plan_id": wish.plan_id}),) if wish.plan_id else (Call("get_history", {}),)
+        return (
+            (Call("apply_change", {"plan_id": wish.plan_id}),)
+            if wish.plan_id
+            else (Call("get_history", {}),)
+        )
     if wish.kind == "reject":
         return (Call("get_history", {}),)
     if not _may_change(question, wish):
@@ -76,7 +83,9 @@ def _for_wish(question: Question, wish: Wish) -> tuple[Call, ...]:
             arguments["sizes_mb"] = list(wish.sizes_mb)
         return (_call("tune_function", arguments),)
     if wish.recommended:
-        return (_call("get_recommendation", {"function": function, "objective": question.objective}),)
+        return (
+            _call("get_recommendation", {"function": function, "objective": question.objective}),
+        )
     if wish.relative:
         return (Call("get_configuration", {"function": function}),)
     return (Call("plan_change", {"function": function, **dict(wish.values)}),)
@@ -118,7 +127,9 @@ def _for_topic(question: Question) -> Iterable[Call]:  # noqa: C901, PLR0912 - o
         case "permissions":
             yield Call("check_permissions", {})
         case "history" | "pending":
-            yield _call("get_history", {"function": question.functions[0] if question.functions else None})
+            yield _call(
+                "get_history", {"function": question.functions[0] if question.functions else None}
+            )
         case "alarms":
             yield from _per_function(question, "get_alarms")
         case "concurrency":
@@ -130,7 +141,14 @@ def _for_topic(question: Question) -> Iterable[Call]:  # noqa: C901, PLR0912 - o
         case "log_groups":
             yield Call("list_log_groups", {})
         case "unclear" if question.aspects and not question.wish:
-            yield _call("scan_fleet", {"sort_by": question.ranking.metric, "window_hours": question.window_hours, "limit": 10})
+            yield _call(
+                "scan_fleet",
+                {
+                    "sort_by": question.ranking.metric,
+                    "window_hours": question.window_hours,
+                    "limit": 10,
+                },
+            )
         case "secret":
             for function in question.functions[:MAX_FUNCTIONS]:
                 yield Call("get_configuration", {"function": function})

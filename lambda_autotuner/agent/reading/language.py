@@ -1,5 +1,7 @@
-"""Words to concepts: normalised text, a lexicon that forgives inflection and typing errors, and
-a nearest-neighbour vote over example wordings for what the lexicon does not name.
+"""Words to concepts.
+
+Normalised text, a lexicon that forgives inflection and typing errors, and a nearest-neighbour
+vote over example wordings for what the lexicon does not name.
 """
 
 from __future__ import annotations

@@ -46,7 +46,72 @@ _NOT_NAMES = frozenset(
     """.split()  # noqa: SIM905 - a readable block of words
 )
 # Parts of names that are ordinary words too; alone they are a name only before "function".
-_EVERYDAY = frozenset("close open search store report reports call calls nobody import export old legacy key event events order orders user users data email image images file files page product products session price pricing rate rates score feature flags table queue stream process processing sync daily nightly quarterly monthly customer customers health check status test example time date year there here now all none".split())  # noqa: SIM905 - a readable block of words
+_EVERYDAY = frozenset(
+    [
+        "close",
+        "open",
+        "search",
+        "store",
+        "report",
+        "reports",
+        "call",
+        "calls",
+        "nobody",
+        "import",
+        "export",
+        "old",
+        "legacy",
+        "key",
+        "event",
+        "events",
+        "order",
+        "orders",
+        "user",
+        "users",
+        "data",
+        "email",
+        "image",
+        "images",
+        "file",
+        "files",
+        "page",
+        "product",
+        "products",
+        "session",
+        "price",
+        "pricing",
+        "rate",
+        "rates",
+        "score",
+        "feature",
+        "flags",
+        "table",
+        "queue",
+        "stream",
+        "process",
+        "processing",
+        "sync",
+        "daily",
+        "nightly",
+        "quarterly",
+        "monthly",
+        "customer",
+        "customers",
+        "health",
+        "check",
+        "status",
+        "test",
+        "example",
+        "time",
+        "date",
+        "year",
+        "there",
+        "here",
+        "now",
+        "all",
+        "none",
+    ]
+)
 _REGION = re.compile(r"^(?:us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d$")
 
 
@@ -85,7 +150,10 @@ def _squeeze(text: str) -> str:
 def nearest(spoken: str, inventory: Sequence[str], limit: int = _NEAREST) -> tuple[str, ...]:
     """The existing names that are most like `spoken`, best first."""
     scored = process.extract(
-        _squeeze(spoken), {name: _squeeze(name) for name in inventory}, scorer=fuzz.WRatio, limit=limit
+        _squeeze(spoken),
+        {name: _squeeze(name) for name in inventory},
+        scorer=fuzz.WRatio,
+        limit=limit,
     )
     return tuple(str(key) for _, _, key in scored)
 
@@ -121,7 +189,9 @@ def read_names(text: str, inventory: Sequence[str]) -> Named:
         elif certain:
             unknown.append(spoken)
     taken = dict.fromkeys(matches)
-    return Named(tuple(taken)[:_MAX_NAMES], tuple(dict.fromkeys(unknown))[:_MAX_NAMES], tuple(ambiguous))
+    return Named(
+        tuple(taken)[:_MAX_NAMES], tuple(dict.fromkeys(unknown))[:_MAX_NAMES], tuple(ambiguous)
+    )
 
 
 def _exact(text: str, inventory: Sequence[str]) -> list[Match]:
@@ -140,8 +210,8 @@ def _exact(text: str, inventory: Sequence[str]) -> list[Match]:
         elif re.search(r"[-_]s$|'s$", spoken) and spoken[:-2] in inventory:
             found.append((token.start(), Match(spoken[:-2], spoken[:-2], "exact")))
     unique: dict[str, Match] = {}
-    for _, match in sorted(found, key=lambda item: item[0]):
-        unique.setdefault(match.name, match)
+    for _, read in sorted(found, key=lambda item: item[0]):
+        unique.setdefault(read.name, read)
     return list(unique.values())
 
 
@@ -159,7 +229,12 @@ def _spelled(text: str, inventory: Sequence[str], taken: set[str]) -> list[Match
             last = tokens[index + size - 1]
             spoken = text[tokens[index].start() : last.end()]
             names = squeezed.get(_squeeze(spoken))
-            if names and len(names) == 1 and not re.search(r"[^\w\s-]", spoken) and spoken.lower() not in _NOT_NAMES:
+            if (
+                names
+                and len(names) == 1
+                and not re.search(r"[^\w\s-]", spoken)
+                and spoken.lower() not in _NOT_NAMES
+            ):
                 found.append(Match(names[0], spoken, "spelled"))
                 index += size - 1
                 break
@@ -193,7 +268,9 @@ def _runs_of_parts(text: str, inventory: Sequence[str]) -> list[tuple[str, tuple
 def _pointed_at(text: str, token: re.Match[str], *, alone: bool) -> bool:
     """Whether one word stands where a name stands: `the checkout function`, `how is checkout`."""
     after, before = text[token.end() :], text[: token.start()]
-    if re.match(r"\s+(?:function|lambda|service|job|worker|handler|endpoint)\b", after, re.IGNORECASE):
+    if re.match(
+        r"\s+(?:function|lambda|service|job|worker|handler|endpoint)\b", after, re.IGNORECASE
+    ):
         return True
     if token[0].casefold() in _EVERYDAY:
         return False
@@ -205,14 +282,22 @@ def _distinctive(tokens: Sequence[str]) -> bool:
     """Whether the words can be a name: none is an everyday word of this trade."""
     stems = lexicon().known_stems
     return all(
-        token.casefold() not in _NOT_NAMES and stem(token.casefold()) not in stems for token in tokens
+        token.casefold() not in _NOT_NAMES and stem(token.casefold()) not in stems
+        for token in tokens
     ) and any(len(token) >= _MIN_PART for token in tokens)
 
 
 def _candidates(text: str) -> list[tuple[str, bool]]:
     """Words that stand for a function name; True when they can hardly stand for anything else."""
     found: dict[str, bool] = {}
-    for pattern, certain in ((_ARN, True), (_LOOKS_LIKE_NAME, True), (_QUOTED, True), (_CAMEL, True), (_SPOKEN, False), (_BEFORE, False)):
+    for pattern, certain in (
+        (_ARN, True),
+        (_LOOKS_LIKE_NAME, True),
+        (_QUOTED, True),
+        (_CAMEL, True),
+        (_SPOKEN, False),
+        (_BEFORE, False),
+    ):
         for match in pattern.finditer(text):
             spoken = match[3] if pattern is _ARN else match[1]
             lowered = spoken.casefold()

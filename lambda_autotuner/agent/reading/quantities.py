@@ -23,22 +23,40 @@ _RECENT = (
     r"últimas?|últimos?|dernières?|derniers?|trailing|preceding|latest)"
 )
 _WINDOW = re.compile(rf"{_RECENT}\s+(?:last |past )?{_COUNT}[\s-]*({_UNITS})s?\b", re.IGNORECASE)
-_WINDOW_ONE = re.compile(rf"\b(?:last|past|previous|this|letzte|diese|current)\s+({_UNITS})\b", re.IGNORECASE)
+_WINDOW_ONE = re.compile(
+    rf"\b(?:last|past|previous|this|letzte|diese|current)\s+({_UNITS})\b", re.IGNORECASE
+)
 _WINDOW_AFTER = re.compile(
     rf"\b{_COUNT}[\s-]*(minute|min|hour|hr|day|week|month|h|d|w)s?\b(?=\s*(?:ago|window|back|period|lookback|history|of (?:data|logs|metrics)|worth))",
     re.IGNORECASE,
 )
-_WINDOW_SHORT = re.compile(r"(?<![\w.])(\d+)\s*(h|d|w|hrs?|days?|hours?|weeks?)(?![\w.])", re.IGNORECASE)
-_WINDOW_SINCE = re.compile(r"\bsince (yesterday|last week|last month|this morning)\b", re.IGNORECASE)
+_WINDOW_SHORT = re.compile(
+    r"(?<![\w.])(\d+)\s*(h|d|w|hrs?|days?|hours?|weeks?)(?![\w.])", re.IGNORECASE
+)
+_WINDOW_SINCE = re.compile(
+    r"\bsince (yesterday|last week|last month|this morning)\b", re.IGNORECASE
+)
 _NAMED = {"today": 24.0, "tonight": 24.0, "this morning": 24.0, "heute": 24.0, "hoy": 24.0, "yesterday": 48.0,
           "last night": 24.0, "overnight": 24.0, "gestern": 48.0, "ayer": 48.0, "this week": 168.0,
           "past week": 168.0, "last week": 168.0, "weekly": 168.0, "daily": 24.0, "hourly": 1.0, "right now": 1.0,
           "last month": 720.0, "this month": 720.0, "since the weekend": 168.0}  # fmt: skip
-_MEMORY = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)\s*(mib|mb|megabytes?|megs?|m|gib|gb|gigabytes?|gigs?|g)(?!\w)", re.IGNORECASE)
-_MEMORY_WORDS = re.compile(rf"\b({'|'.join(_NUMBER_WORDS)})\s+(gigs?|gb|gigabytes?)\b", re.IGNORECASE)
-_SECONDS = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s*(milliseconds?|millis|msec|ms|seconds?|secs?|sec|s|minutes?|mins?|min|m)(?!\w)", re.IGNORECASE)
-_PERCENT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s*(?:%|percent|per cent|pct|prozent)", re.IGNORECASE)
-_PERCENTILE = re.compile(r"\bp\s?(\d{2}(?:\.\d)?)\b|\b(\d{2})(?:th|st|nd|rd)\s+percentile", re.IGNORECASE)
+_MEMORY = re.compile(
+    r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)\s*(mib|mb|megabytes?|megs?|m|gib|gb|gigabytes?|gigs?|g)(?!\w)",
+    re.IGNORECASE,
+)
+_MEMORY_WORDS = re.compile(
+    rf"\b({'|'.join(_NUMBER_WORDS)})\s+(gigs?|gb|gigabytes?)\b", re.IGNORECASE
+)
+_SECONDS = re.compile(
+    r"(?<![\w.])(\d+(?:\.\d+)?)\s*(milliseconds?|millis|msec|ms|seconds?|secs?|sec|s|minutes?|mins?|min|m)(?!\w)",
+    re.IGNORECASE,
+)
+_PERCENT = re.compile(
+    r"(?<![\w.])(\d+(?:\.\d+)?)\s*(?:%|percent|per cent|pct|prozent)", re.IGNORECASE
+)
+_PERCENTILE = re.compile(
+    r"\bp\s?(\d{2}(?:\.\d)?)\b|\b(\d{2})(?:th|st|nd|rd)\s+percentile", re.IGNORECASE
+)
 _MB_PER_GB = 1024
 _THIRD_OF_A_MINUTE = 60
 
@@ -54,7 +72,9 @@ class Size:
 
 def _count(text: str) -> float:
     lowered = text.lower()
-    return float(_NUMBER_WORDS[lowered]) if lowered in _NUMBER_WORDS else float(text.replace(",", "."))
+    return (
+        float(_NUMBER_WORDS[lowered]) if lowered in _NUMBER_WORDS else float(text.replace(",", "."))
+    )
 
 
 def window_hours(text: str) -> float | None:
@@ -66,7 +86,9 @@ def window_hours(text: str) -> float | None:
         if match := pattern.search(text):
             return _count(match[1]) * _HOURS[match[2].lower()]
     if match := _WINDOW_SINCE.search(text):
-        return {"yesterday": 48.0, "last week": 336.0, "last month": 1_440.0}.get(match[1].lower(), 24.0)
+        return {"yesterday": 48.0, "last week": 336.0, "last month": 1_440.0}.get(
+            match[1].lower(), 24.0
+        )
     if match := _WINDOW_ONE.search(text):
         return _HOURS[match[1].lower()]
     lowered = text.lower()
@@ -86,8 +108,10 @@ def sizes(text: str) -> tuple[Size, ...]:
         value = float(match[1].replace(",", ""))
         factor = _MB_PER_GB if match[2].lower().startswith("g") else 1
         found.append(Size(round(value * factor), match.start(), match.end()))
-    for match in _MEMORY_WORDS.finditer(text):
-        found.append(Size(round(_NUMBER_WORDS[match[1].lower()] * _MB_PER_GB), match.start(), match.end()))
+    found.extend(
+        Size(round(_NUMBER_WORDS[match[1].lower()] * _MB_PER_GB), match.start(), match.end())
+        for match in _MEMORY_WORDS.finditer(text)
+    )
     return tuple(sorted(found, key=lambda size: size.start))
 
 

@@ -33,7 +33,9 @@ _SUPPOSED = re.compile(
     r"what (?:memory|size|is|are|was|were|did|does|do|should|can|could|change|changes)|who\b|which\b|worth (?:it|moving|switching|changing)|was it|has it|have you|did (?:you|we|someone|anyone)|explain|tell me (?:how|why|what|whether|if))",
     re.IGNORECASE,
 )
-_POLITE = re.compile(r"\b(?:can|could|would|will) you (?:please |kindly |now |just |go ahead and )*", re.IGNORECASE)
+_POLITE = re.compile(
+    r"\b(?:can|could|would|will) you (?:please |kindly |now |just |go ahead and )*", re.IGNORECASE
+)
 _CHANGE = re.compile(
     r"\b(set|change|update|modify|increase|decrease|raise|reduce|lower|bump|drop|switch|move|migrate|resize|"
     r"adjust|configure|give|put|make|double|halve|enable|disable|turn|cut|upgrade|downgrade|shrink|grow|scale|"
@@ -66,17 +68,35 @@ _YES = re.compile(
     r"^\W*(?:yes|yep|yeah|ok(?:ay)?|sure|go ahead|do it|please do|approved?|confirm(?:ed)?|proceed|apply(?: it| that| the plan)?|make it so|ja|sí|oui|go for it|sounds good|lgtm)\b",
     re.IGNORECASE,
 )
-_NO = re.compile(r"^\W*(?:no|nope|reject(?:ed)?|cancel|don'?t|do not|never ?mind|stop|nein|forget it)\b", re.IGNORECASE)
-_PLAN_ID = re.compile(r"\b(?:plan|proposal)\s+([A-Za-z]*-?[A-Za-z0-9]*\d[A-Za-z0-9-]*)\b|\b((?:plan|prop|p)[-_][A-Za-z0-9-]{4,})\b", re.IGNORECASE)
+_NO = re.compile(
+    r"^\W*(?:no|nope|reject(?:ed)?|cancel|don'?t|do not|never ?mind|stop|nein|forget it)\b",
+    re.IGNORECASE,
+)
+_PLAN_ID = re.compile(
+    r"\b(?:plan|proposal)\s+([A-Za-z]*-?[A-Za-z0-9]*\d[A-Za-z0-9-]*)\b|\b((?:plan|prop|p)[-_][A-Za-z0-9-]{4,})\b",
+    re.IGNORECASE,
+)
 _TIMEOUT = re.compile(r"\btime[ -]?out\b", re.IGNORECASE)
-_ARCHITECTURE = re.compile(r"\b(arm64|aarch64|arm|graviton\d?|x86_64|x86-64|x86|intel|amd64)\b", re.IGNORECASE)
-_FROM_ARCHITECTURE = re.compile(r"\bfrom\s+(?:arm64|aarch64|arm|graviton\d?|x86_64|x86-64|x86|intel|amd64)\b", re.IGNORECASE)
+_ARCHITECTURE = re.compile(
+    r"\b(arm64|aarch64|arm|graviton\d?|x86_64|x86-64|x86|intel|amd64)\b", re.IGNORECASE
+)
+_FROM_ARCHITECTURE = re.compile(
+    r"\bfrom\s+(?:arm64|aarch64|arm|graviton\d?|x86_64|x86-64|x86|intel|amd64)\b", re.IGNORECASE
+)
 _STORAGE = re.compile(r"\b(?:ephemeral|/tmp|tmp|scratch|disk|storage)\b", re.IGNORECASE)
-_RESERVED = re.compile(r"\breserve[d]?\b(?:\s+concurrency)?|\bconcurrency (?:limit|cap)\b|\b(?:limit|cap)\b[^.?!]{0,30}\bconcurrency\b", re.IGNORECASE)
+_RESERVED = re.compile(
+    r"\breserve[d]?\b(?:\s+concurrency)?|\bconcurrency (?:limit|cap)\b|\b(?:limit|cap)\b[^.?!]{0,30}\bconcurrency\b",
+    re.IGNORECASE,
+)
 _PROVISIONED = re.compile(r"\bprovisioned(?:\s+concurrency)\b", re.IGNORECASE)
 _SNAPSTART = re.compile(r"\bsnap ?start\b", re.IGNORECASE)
-_MEMORY = re.compile(r"\b(?:memory|ram|mem|memory size|speicher|memoria|mémoire|size)\b", re.IGNORECASE)
-_TO_NUMBER = re.compile(r"(?:\bto|=|:|\bat|\bwith|\bof|\bauf|\ba|\bà|->|→|\bis|\bbe|\bas)\s*(\d{1,3}(?:,\d{3})+|\d+)(?!\s*(?:%|percent|days?|hours?|weeks?|times))(?![\w.,]*\d)", re.IGNORECASE)
+_MEMORY = re.compile(
+    r"\b(?:memory|ram|mem|memory size|speicher|memoria|mémoire|size)\b", re.IGNORECASE
+)
+_TO_NUMBER = re.compile(
+    r"(?:\bto|=|:|\bat|\bwith|\bof|\bauf|\ba|\bà|->|→|\bis|\bbe|\bas)\s*(\d{1,3}(?:,\d{3})+|\d+)(?!\s*(?:%|percent|days?|hours?|weeks?|times))(?![\w.,]*\d)",
+    re.IGNORECASE,
+)
 _FROM_SIZE = re.compile(r"\bfrom\s+\d[\d,.]*\s*(?:mb|gb|mib|gib)?", re.IGNORECASE)
 _BY = re.compile(r"\bby\s+(\d+(?:\.\d+)?)\s*(%|percent|mb|mib|gb|gib)?", re.IGNORECASE)
 _MIN_MEMORY_MB = 128
@@ -120,7 +140,7 @@ def own_words(text: str) -> str:
     return _QUOTE.sub(" ", text)
 
 
-def read_wish(text: str, *, pending: bool = False) -> Wish | None:
+def read_wish(text: str, *, pending: bool = False) -> Wish | None:  # noqa: PLR0911 - one return a case, flat
     """The wish in a person's message, or None when it asks, supposes, forbids or quotes.
 
     Args:
@@ -164,7 +184,11 @@ def _instructing(text: str) -> str:
         polite = _POLITE.sub("please ", part)
         if _SUPPOSED.search(polite):
             continue
-        if part.rstrip().endswith("?") and polite == part and not re.match(r"\W*please\b", part, re.IGNORECASE):
+        if (
+            part.rstrip().endswith("?")
+            and polite == part
+            and not re.match(r"\W*please\b", part, re.IGNORECASE)
+        ):
             continue
         kept.append(polite)
     return ". ".join(kept)
@@ -196,7 +220,9 @@ def _named_values(text: str) -> list[tuple[str, Value]]:
     if not _BY.search(rest):
         attribute = "ephemeral_storage_mb" if _STORAGE.search(rest) else "memory_mb"
         if attribute == "ephemeral_storage_mb" and _MEMORY.search(rest.replace("storage size", "")):
-            attribute = "memory_mb" if rest.lower().find("memory") < _first(_STORAGE, rest) else attribute
+            attribute = (
+                "memory_mb" if rest.lower().find("memory") < _first(_STORAGE, rest) else attribute
+            )
         found += [(attribute, size.memory_mb) for size in sizes(rest)]
     found += _timeout(rest)
     found += _concurrency(rest)
@@ -243,11 +269,16 @@ def _timeout(text: str) -> list[tuple[str, Value]]:
 
 def _concurrency(text: str) -> list[tuple[str, Value]]:
     found: list[tuple[str, Value]] = []
-    for pattern, name in ((_PROVISIONED, "provisioned_concurrency"), (_RESERVED, "reserved_concurrency")):
+    for pattern, name in (
+        (_PROVISIONED, "provisioned_concurrency"),
+        (_RESERVED, "reserved_concurrency"),
+    ):
         match = pattern.search(text)
         if match is None or (name == "reserved_concurrency" and _PROVISIONED.search(text)):
             continue
-        number = _TO_NUMBER.search(text[match.end() :]) or re.search(r"\b(\d+)\b(?!\s*(?:mb|gb|s\b))", text[match.end() :])
+        number = _TO_NUMBER.search(text[match.end() :]) or re.search(
+            r"\b(\d+)\b(?!\s*(?:mb|gb|s\b))", text[match.end() :]
+        )
         if number:
             found.append((name, int(number[1].replace(",", ""))))
     return found
@@ -264,7 +295,9 @@ def _relative(text: str) -> dict[str, Relative]:
     match = _BY.search(text)
     if match is None:
         return {}
-    down = re.search(r"\b(?:decrease|reduce|lower|drop|cut|shrink|downgrade)\b", text, re.IGNORECASE)
+    down = re.search(
+        r"\b(?:decrease|reduce|lower|drop|cut|shrink|downgrade)\b", text, re.IGNORECASE
+    )
     sign = -1 if down else 1
     unit = (match[2] or "").lower()
     amount = float(match[1])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lambda_autotuner.agent.answer import Difference, Proposal
+from lambda_autotuner.agent.answer import Proposal
 from lambda_autotuner.agent.catalogue import Arguments, Tool
 from lambda_autotuner.agent.tool_errors import ErrorCode, ToolError
 from lambda_autotuner.agent.tools.context import ToolContext, rounded
@@ -42,7 +42,9 @@ class TuneArguments(Arguments):
 
     function: FunctionName
     objective: Objective | None = None
-    sizes_mb: tuple[Annotated[int, Field(ge=128, le=10_240)], ...] | None = Field(None, max_length=20)
+    sizes_mb: tuple[Annotated[int, Field(ge=128, le=10_240)], ...] | None = Field(
+        None, max_length=20
+    )
     max_invocations: int | None = Field(None, ge=1, le=10_000)
     max_cost_usd: float | None = Field(None, gt=0, le=100)
 
@@ -73,10 +75,16 @@ def _call_id(context: ToolContext, tool: str, arguments: Arguments) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:24]
 
 
-def _propose(context: ToolContext, tool: str, arguments: Arguments, proposal: Proposal, plan_id: str | None) -> ToolResult:
+def _propose(
+    context: ToolContext, tool: str, arguments: Arguments, proposal: Proposal, plan_id: str | None
+) -> ToolResult:
     data = {key: value for key, value in asdict(proposal).items() if key != "id"}
     stored = context.workspace.journal.propose(
-        context.thread, _call_id(context, tool, arguments), proposal.kind, plan_id=plan_id, data=data
+        context.thread,
+        _call_id(context, tool, arguments),
+        proposal.kind,
+        plan_id=plan_id,
+        data=data,
     )
     proposal = replace(proposal, id=stored.id)
     shown: dict[str, Any] = {
@@ -108,7 +116,9 @@ def run_tune_function(context: ToolContext, arguments: TuneArguments) -> ToolRes
     found = preview(context.account, name, choices=choices, options=Options(agreed=True))
     if found.refusal and "--copy" in found.remedy:
         # What cannot be measured in place is measured on a temporary copy, which the person is told.
-        found = preview(context.account, name, choices=choices, options=Options(where="copy", agreed=True))
+        found = preview(
+            context.account, name, choices=choices, options=Options(where="copy", agreed=True)
+        )
     if found.refusal:
         raise ToolError(ErrorCode.REFUSED, found.refusal, remedy=found.remedy)
     command = f"lambda-autotuner tune {name}" + (" --copy" if found.where == "copy" else "")
@@ -139,9 +149,13 @@ def tuning_choices(settings: Settings, arguments: dict[str, Any]) -> Choices:
     if arguments.get("sizes_mb"):
         choices = choices.with_sizes(list(arguments["sizes_mb"]))
     if arguments.get("max_invocations"):
-        choices = replace(choices, max_invocations=min(choices.max_invocations, arguments["max_invocations"]))
+        choices = replace(
+            choices, max_invocations=min(choices.max_invocations, arguments["max_invocations"])
+        )
     if arguments.get("max_cost_usd"):
-        choices = replace(choices, max_cost_usd=min(choices.max_cost_usd, arguments["max_cost_usd"]))
+        choices = replace(
+            choices, max_cost_usd=min(choices.max_cost_usd, arguments["max_cost_usd"])
+        )
     return choices
 
 
@@ -167,13 +181,24 @@ def run_get_history(context: ToolContext, arguments: HistoryArguments) -> ToolRe
     name = context.function(arguments.function) if arguments.function else None
     journal = context.workspace.journal
     entries = journal.entries(function=name, limit=_HISTORY)
-    waiting = [p for p in journal.pending_proposals() if name is None or p.data.get("function") == name]
+    waiting = [
+        p for p in journal.pending_proposals() if name is None or p.data.get("function") == name
+    ]
     shown = [
-        {"time": f"{entry.at:%Y-%m-%d %H:%M} UTC", "what": entry.kind, "function": entry.function, "plan_id": entry.plan_id}
+        {
+            "time": f"{entry.at:%Y-%m-%d %H:%M} UTC",
+            "what": entry.kind,
+            "function": entry.function,
+            "plan_id": entry.plan_id,
+        }
         for entry in entries[: arguments.limit]
     ]
     pending = [f"{p.id} ({p.data.get('summary', p.kind)})" for p in waiting[:10]]
-    return ToolResult({"function": name, "count": len(entries), "entries": shown, "pending": pending}, function=name, source="journal")
+    return ToolResult(
+        {"function": name, "count": len(entries), "entries": shown, "pending": pending},
+        function=name,
+        source="journal",
+    )
 
 
 TOOLS = (

@@ -94,7 +94,7 @@ class ToolContext:
         Raises:
             ToolError: there is none; the error names the nearest ones and where was searched.
         """
-        bare = name.rsplit(":function:", 1)[-1].split(":")[0]
+        bare = name.rsplit(":function:", 1)[-1].split(":", maxsplit=1)[0]
         if bare in self.inventory:
             return bare
         near = nearest(bare, self.inventory)
@@ -108,7 +108,9 @@ class ToolContext:
 
     def configuration(self, name: str) -> Any:
         """The function's configuration with its tags."""
-        return self.once(f"configuration {name}", lambda: get_function(self.account, name, with_tags=False))
+        return self.once(
+            f"configuration {name}", lambda: get_function(self.account, name, with_tags=False)
+        )
 
     def anchor(self, name: str) -> tuple[Any, str]:
         """The end of the function's own evidence, and what it is."""
@@ -138,7 +140,9 @@ class ToolContext:
 def describe_window(window: Window) -> str:
     """A window as a person reads it; times are the account's, in UTC."""
     hours = window.seconds / 3_600
-    length = f"{hours / _HOURS_PER_DAY:g} days" if hours >= 2 * _HOURS_PER_DAY else f"{hours:g} hours"
+    length = (
+        f"{hours / _HOURS_PER_DAY:g} days" if hours >= 2 * _HOURS_PER_DAY else f"{hours:g} hours"
+    )
     return f"{length} to {window.end:%Y-%m-%d %H:%M} UTC ({window.anchor})"
 
 
@@ -174,16 +178,36 @@ def translated(what: str) -> Iterator[None]:
     except ToolError:
         raise
     except MissingError as error:
-        raise ToolError(ErrorCode.NOT_FOUND, error.message, remedy=error.remedy, details={"nearest": list(error.nearest)}) from error
+        raise ToolError(
+            ErrorCode.NOT_FOUND,
+            error.message,
+            remedy=error.remedy,
+            details={"nearest": list(error.nearest)},
+        ) from error
     except AwsError as error:
-        code = _CODES.get(error.code, ErrorCode.UNAVAILABLE if error.retryable else ErrorCode.INTERNAL)
-        details = {"iam_actions": list(error.actions)} if code is ErrorCode.FORBIDDEN and error.actions else {}
-        raise ToolError(code, f"{what}: {error.message}", remedy=error.remedy, details=details) from error
+        code = _CODES.get(
+            error.code, ErrorCode.UNAVAILABLE if error.retryable else ErrorCode.INTERNAL
+        )
+        details = (
+            {"iam_actions": list(error.actions)}
+            if code is ErrorCode.FORBIDDEN and error.actions
+            else {}
+        )
+        raise ToolError(
+            code, f"{what}: {error.message}", remedy=error.remedy, details=details
+        ) from error
     except NotFoundError as error:
-        raise ToolError(ErrorCode.NOT_FOUND, error.message, remedy=error.remedy, details={"nearest": list(error.nearest)}) from error
+        raise ToolError(
+            ErrorCode.NOT_FOUND,
+            error.message,
+            remedy=error.remedy,
+            details={"nearest": list(error.nearest)},
+        ) from error
     except RefusedError as error:
         raise ToolError(ErrorCode.REFUSED, error.message, remedy=error.remedy) from error
     except UsageError as error:
         raise ToolError(ErrorCode.INVALID_ARGUMENTS, error.message, remedy=error.remedy) from error
     except AutotunerError as error:
-        raise ToolError(ErrorCode.INTERNAL, f"{what}: {error.message}", remedy=error.remedy) from error
+        raise ToolError(
+            ErrorCode.INTERNAL, f"{what}: {error.message}", remedy=error.remedy
+        ) from error

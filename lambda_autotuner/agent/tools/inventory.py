@@ -18,7 +18,9 @@ from lambda_autotuner.aws.functions import get_tags, list_aliases, list_function
 from lambda_autotuner.aws.permissions import check_operations
 
 _BYTES_PER_MB = 1024 * 1024
-FunctionName = Annotated[str, Field(min_length=1, max_length=300, description="Exact name of the function.")]
+FunctionName = Annotated[
+    str, Field(min_length=1, max_length=300, description="Exact name of the function.")
+]
 
 READ_OPERATIONS = (
     ("lambda", "ListFunctions"), ("lambda", "GetFunctionConfiguration"), ("lambda", "GetFunctionConcurrency"),
@@ -26,7 +28,11 @@ READ_OPERATIONS = (
     ("cloudwatch", "DescribeAlarms"), ("cloudwatch", "ListDashboards"), ("cloudwatch", "GetDashboard"),
     ("logs", "FilterLogEvents"), ("logs", "DescribeLogGroups"), ("logs", "DescribeLogStreams"),
 )  # fmt: skip
-WRITE_OPERATIONS = (("lambda", "UpdateFunctionConfiguration"), ("lambda", "Invoke"), ("lambda", "PublishVersion"))
+WRITE_OPERATIONS = (
+    ("lambda", "UpdateFunctionConfiguration"),
+    ("lambda", "Invoke"),
+    ("lambda", "PublishVersion"),
+)
 
 
 class ListFunctions(Arguments):
@@ -34,7 +40,9 @@ class ListFunctions(Arguments):
 
     name_contains: str | None = Field(None, description="Part of the name.")
     name_prefix: str | None = Field(None, description="Beginning of the name.")
-    runtime: str | None = Field(None, description="Runtime or its family: python, python3.12, nodejs.")
+    runtime: str | None = Field(
+        None, description="Runtime or its family: python, python3.12, nodejs."
+    )
     architecture: Literal["x86_64", "arm64"] | None = None
     min_memory_mb: int | None = Field(None, ge=128, le=10_240)
     max_memory_mb: int | None = Field(None, ge=128, le=10_241)
@@ -127,10 +135,15 @@ def run_get_configuration(context: ToolContext, arguments: OneFunction) -> ToolR
     except AwsError as error:
         gaps.append(gap_of(f"Concurrency of {name}", error))
     try:
-        extra["aliases"] = [{"name": a.name, "version": a.version, "weights": dict(a.weights)} for a in list_aliases(context.account, name)]
+        extra["aliases"] = [
+            {"name": a.name, "version": a.version, "weights": dict(a.weights)}
+            for a in list_aliases(context.account, name)
+        ]
     except AwsError as error:
         gaps.append(gap_of(f"Aliases of {name}", error))
-    return ToolResult({**_configuration(item), **extra}, function=name, source="$LATEST", gaps=tuple(gaps))
+    return ToolResult(
+        {**_configuration(item), **extra}, function=name, source="$LATEST", gaps=tuple(gaps)
+    )
 
 
 def _configuration(item: FunctionConfiguration) -> dict[str, object]:
@@ -184,9 +197,17 @@ def run_check_permissions(context: ToolContext, _: NoArguments) -> ToolResult:
     found = check_operations(context.account, [*READ_OPERATIONS, *WRITE_OPERATIONS])
     missing = [p.action for p in found if p.allowed is False]
     unknown = [p for p in found if p.allowed is None]
-    gaps = [Gap(f"Anything that needs {action}", "not allowed", iam_action=action) for action in missing]
+    gaps = [
+        Gap(f"Anything that needs {action}", "not allowed", iam_action=action) for action in missing
+    ]
     if unknown:
-        gaps.append(Gap("Whether permissions are complete", unknown[0].reason, iam_action="iam:SimulatePrincipalPolicy"))
+        gaps.append(
+            Gap(
+                "Whether permissions are complete",
+                unknown[0].reason,
+                iam_action="iam:SimulatePrincipalPolicy",
+            )
+        )
     return ToolResult(
         {
             "allowed": [p.action for p in found if p.allowed],

@@ -29,8 +29,16 @@ def _translator(*extra: str, **renamed: str) -> Translate:
             elif name in _HOURS and "window" in extra:
                 found["window_hours"] = value
             elif name in {"days", "lookback_days"} and "window" in extra:
-                found["window_hours"] = value * _HOURS_PER_DAY if isinstance(value, (int, float)) else value
-            elif name in {"period", "period_seconds", "dry_run", "region", "role_arn"} and value in {None, "", True, 300, _SECONDS_PER_HOUR}:
+                found["window_hours"] = (
+                    value * _HOURS_PER_DAY if isinstance(value, (int, float)) else value
+                )
+            elif name in {
+                "period",
+                "period_seconds",
+                "dry_run",
+                "region",
+                "role_arn",
+            } and value in {None, "", True, 300, _SECONDS_PER_HOUR}:
                 continue
             else:
                 found[name] = value

@@ -43,7 +43,12 @@ class LogWindow(Arguments):
     """A function and a window that ends at its last log event."""
 
     function: FunctionName
-    window_hours: float = Field(LOG_HOURS, gt=0, le=MAX_HOURS, description="Hours back from the last log event; a week by default.")
+    window_hours: float = Field(
+        LOG_HOURS,
+        gt=0,
+        le=MAX_HOURS,
+        description="Hours back from the last log event; a week by default.",
+    )
 
 
 class SearchArguments(LogWindow):
@@ -74,7 +79,10 @@ def quoted_pattern(text: str) -> str:
 
 def _window(context: ToolContext, group: str, hours: float) -> Window | None:
     try:
-        return context.once(f"log window {group} {hours}", lambda: log_window(context.account, group, days=hours / 24))
+        return context.once(
+            f"log window {group} {hours}",
+            lambda: log_window(context.account, group, days=hours / 24),
+        )
     except MissingError:
         return None
 
@@ -94,7 +102,9 @@ def run_get_logs(context: ToolContext, arguments: SearchArguments) -> ToolResult
     if window is None:
         return _nothing(name, group)
     pattern = quoted_pattern(arguments.search) if arguments.search else ""
-    found = search_logs(context.account, group, window, pattern=pattern, limit=SCAN_LIMIT, deadline_seconds=_SECONDS)
+    found = search_logs(
+        context.account, group, window, pattern=pattern, limit=SCAN_LIMIT, deadline_seconds=_SECONDS
+    )
     shown = found.events[-arguments.limit :]
     description = describe_window(window)
     return ToolResult(
@@ -118,11 +128,24 @@ def _errors(context: ToolContext, group: str, hours: float) -> tuple[LogSearch, 
         if window is None:
             return None
         for length in (_FIRST_HOURS, hours):
-            part = window if length >= hours else Window(window.end - timedelta(hours=length), window.end, window.anchor)
-            found = search_logs(context.account, group, part, pattern=ERROR_PATTERN, limit=SCAN_LIMIT, deadline_seconds=_SECONDS)
+            part = (
+                window
+                if length >= hours
+                else Window(window.end - timedelta(hours=length), window.end, window.anchor)
+            )
+            found = search_logs(
+                context.account,
+                group,
+                part,
+                pattern=ERROR_PATTERN,
+                limit=SCAN_LIMIT,
+                deadline_seconds=_SECONDS,
+            )
             if len(found.events) >= _ENOUGH or length >= hours:
                 break
-        return replace(found, events=tuple(event for event in found.events if not _REPORT.match(event.message))), part
+        return replace(
+            found, events=tuple(event for event in found.events if not _REPORT.match(event.message))
+        ), part
 
     return context.once(f"errors {group} {hours}", read)
 
@@ -163,7 +186,11 @@ def run_list_log_groups(context: ToolContext, arguments: GroupsArguments) -> Too
         {
             "count": len(groups),
             "log_groups": [
-                {"log_group": g.name, "stored_mb": round(g.stored_bytes / _BYTES_PER_MB, 2), "retention_days": g.retention_days}
+                {
+                    "log_group": g.name,
+                    "stored_mb": round(g.stored_bytes / _BYTES_PER_MB, 2),
+                    "retention_days": g.retention_days,
+                }
                 for g in groups
             ],
             "without_retention": sum(g.retention_days is None for g in groups),
@@ -195,7 +222,10 @@ def run_analyze_log_group(context: ToolContext, arguments: GroupArguments) -> To
     }  # fmt: skip
     if name in context.inventory:
         reports, _ = fetch_reports(context.account, group, window, limit=SCAN_LIMIT)
-        data |= {"function": name, **report_figures(reports, context.configuration(str(name)).memory_mb)}
+        data |= {
+            "function": name,
+            **report_figures(reports, context.configuration(str(name)).memory_mb),
+        }
     return ToolResult(data, function=name, window=description, source=group)
 
 

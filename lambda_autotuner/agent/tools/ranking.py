@@ -41,10 +41,15 @@ def run_scan_fleet(context: ToolContext, arguments: Any) -> ToolResult:
     window = Window(end - timedelta(hours=hours), end, "last activity of the account")
     telemetry = context.once(
         f"fleet telemetry {hours}",
-        lambda: fetch_telemetry(context.account, [Target(item.name) for item in everything], window),
+        lambda: fetch_telemetry(
+            context.account, [Target(item.name) for item in everything], window
+        ),
     )
     book = PriceBook.load()
-    rows = [_row(item, telemetry[Target(item.name)], book, context.account.region, hours) for item in everything]
+    rows = [
+        _row(item, telemetry[Target(item.name)], book, context.account.region, hours)
+        for item in everything
+    ]
     gaps: list[Gap] = []
     if arguments.sort_by in _FROM_LOGS:
         gaps += _add_reports(context, rows, hours)
@@ -62,10 +67,17 @@ def run_scan_fleet(context: ToolContext, arguments: Any) -> ToolResult:
         "without_invocations": sum(not row["invocations"] for row in rows),
         "functions": ranked[: arguments.limit if arguments.sort_by != "idle" else 200],
     }  # fmt: skip
-    return ToolResult(data, window=described, source=f"CloudWatch metrics of {len(rows)} functions", gaps=tuple(gaps))
+    return ToolResult(
+        data,
+        window=described,
+        source=f"CloudWatch metrics of {len(rows)} functions",
+        gaps=tuple(gaps),
+    )
 
 
-def _row(item: FunctionConfiguration, telemetry: Telemetry, book: PriceBook, region: str, hours: float) -> Row:
+def _row(
+    item: FunctionConfiguration, telemetry: Telemetry, book: PriceBook, region: str, hours: float
+) -> Row:
     row: Row = {
         "function": item.name, "memory_mb": item.memory_mb, "architecture": item.architecture,
         "timeout_seconds": item.timeout_seconds, "runtime": item.runtime or item.package_type,
@@ -74,9 +86,17 @@ def _row(item: FunctionConfiguration, telemetry: Telemetry, book: PriceBook, reg
         **metrics_of(telemetry), "cost_usd_month": None,
     }  # fmt: skip
     if telemetry.max_duration_ms is not None:
-        row["timeout_used_pct"] = rounded(telemetry.max_duration_ms / (item.timeout_seconds * 1000) * _PERCENT, 1)
+        row["timeout_used_pct"] = rounded(
+            telemetry.max_duration_ms / (item.timeout_seconds * 1000) * _PERCENT, 1
+        )
     if telemetry.invocations and telemetry.mean_duration_ms is not None:
-        figures = cost_figures(telemetry, item.memory_mb, item.ephemeral_storage_mb, book.rates(region, item.architecture), hours)
+        figures = cost_figures(
+            telemetry,
+            item.memory_mb,
+            item.ephemeral_storage_mb,
+            book.rates(region, item.architecture),
+            hours,
+        )
         row["cost_usd_month"] = figures["cost_usd_month"]
         row["cost_usd_per_million"] = figures["cost_usd_per_million"]
     elif not telemetry.invocations:
@@ -87,7 +107,9 @@ def _row(item: FunctionConfiguration, telemetry: Telemetry, book: PriceBook, reg
 def _ranked(rows: list[Row], sort_by: str, *, ascending: bool) -> list[Row]:
     key = _KEYS[sort_by]
     if sort_by == "idle":
-        return sorted((row for row in rows if not row["invocations"]), key=lambda row: row["function"])
+        return sorted(
+            (row for row in rows if not row["invocations"]), key=lambda row: row["function"]
+        )
     known = [row for row in rows if row.get(key) is not None]
     if sort_by in {"errors", "throttles", "savings"} and not ascending:
         known = [row for row in known if row[key] > 0]
@@ -96,7 +118,9 @@ def _ranked(rows: list[Row], sort_by: str, *, ascending: bool) -> list[Row]:
 
 
 def _busiest(rows: list[Row]) -> list[Row]:
-    return sorted((row for row in rows if row["invocations"]), key=lambda row: -(row["cost_usd_month"] or 0))[:_MAX_LOGS]
+    return sorted(
+        (row for row in rows if row["invocations"]), key=lambda row: -(row["cost_usd_month"] or 0)
+    )[:_MAX_LOGS]
 
 
 def _in_parallel(rows: list[Row], look: Callable[[Row], Gap | None]) -> list[Gap]:
@@ -110,10 +134,20 @@ def _add_reports(context: ToolContext, rows: list[Row], hours: float) -> list[Ga
 
     def look(row: Row) -> Gap | None:
         try:
-            found = run_get_report_statistics(context, FunctionWindow(function=row["function"], window_hours=min(hours, 168.0)))
+            found = run_get_report_statistics(
+                context, FunctionWindow(function=row["function"], window_hours=min(hours, 168.0))
+            )
         except AwsError as error:
             return gap_of(f"REPORT lines of {row['function']}", error)
-        row |= {name: found.data.get(name) for name in ("memory_used_pct", "max_memory_used_mb", "cold_start_rate_pct", "mean_init_ms")}
+        row |= {
+            name: found.data.get(name)
+            for name in (
+                "memory_used_pct",
+                "max_memory_used_mb",
+                "cold_start_rate_pct",
+                "mean_init_ms",
+            )
+        }
         return None
 
     return _in_parallel(_busiest(rows), look)
@@ -121,13 +155,20 @@ def _add_reports(context: ToolContext, rows: list[Row], hours: float) -> list[Ga
 
 def _add_savings(context: ToolContext, rows: list[Row]) -> list[Gap]:
     """What each function would save, by the fleet scan."""
-    scanned = context.once("fleet scan", lambda: fleet.scan(context.account, settings=context.workspace.settings, deep=0))
+    scanned = context.once(
+        "fleet scan",
+        lambda: fleet.scan(context.account, settings=context.workspace.settings, deep=0),
+    )
     by_name = {item.function: item for item in scanned.rows}
     for row in rows:
         found = by_name.get(row["function"])
         if found is None:
             continue
-        row |= {"status": str(found.status), "reason": found.reason, "saving_usd_month": rounded(found.saving_month_usd)}
+        row |= {
+            "status": str(found.status),
+            "reason": found.reason,
+            "saving_usd_month": rounded(found.saving_month_usd),
+        }
         if found.proposed_mb is not None and found.proposed_mb != row["memory_mb"]:
             row["recommended_memory_mb"] = found.proposed_mb
     return []

@@ -15,7 +15,52 @@ from lambda_autotuner.agent.turn import ToolResult
 
 _BEST = 2
 _TITLE_WEIGHT = 3
-_STOP = frozenset("a an the is are was be do does did how what why when where which who of in on at to for and or it its my our this that i you we can should with from by as if not".split())  # noqa: SIM905 - a readable block of words
+_STOP = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "is",
+        "are",
+        "was",
+        "be",
+        "do",
+        "does",
+        "did",
+        "how",
+        "what",
+        "why",
+        "when",
+        "where",
+        "which",
+        "who",
+        "of",
+        "in",
+        "on",
+        "at",
+        "to",
+        "for",
+        "and",
+        "or",
+        "it",
+        "its",
+        "my",
+        "our",
+        "this",
+        "that",
+        "i",
+        "you",
+        "we",
+        "can",
+        "should",
+        "with",
+        "from",
+        "by",
+        "as",
+        "if",
+        "not",
+    ]
+)
 
 
 class Topic(Arguments):
@@ -30,14 +75,20 @@ def passages() -> tuple[dict[str, Any], ...]:
     """The reference: title, keywords, text and source of each passage."""
     import yaml
 
-    text = (resources.files("lambda_autotuner") / "data" / "guidance" / "reference.yaml").read_text(encoding="utf-8")
+    text = (resources.files("lambda_autotuner") / "data" / "guidance" / "reference.yaml").read_text(
+        encoding="utf-8"
+    )
     return tuple(yaml.safe_load(text)["passages"])
 
 
 def _terms(text: str) -> set[str]:
     plain = normalise(text)
     found = {stem(word) for word in words(plain) if word not in _STOP}
-    return found | {f"concept:{concept}" for concept in lexicon().concepts(plain) if concept not in {"guidance", "fleet", "list"}}
+    return found | {
+        f"concept:{concept}"
+        for concept in lexicon().concepts(plain)
+        if concept not in {"guidance", "fleet", "list"}
+    }
 
 
 def run_look_up_guidance(context: ToolContext, arguments: Topic) -> ToolResult:
@@ -56,7 +107,10 @@ def run_look_up_guidance(context: ToolContext, arguments: Topic) -> ToolResult:
         best = [p for s, p in scored[: arguments.limit] if s >= _TITLE_WEIGHT and s >= top * 0.7]
     provider = context.workspace.settings.search_provider
     data: dict[str, Any] = {
-        "passages": [{"title": p["title"], "text": " ".join(p["text"].split()), "source": p["source"]} for p in best]
+        "passages": [
+            {"title": p["title"], "text": " ".join(p["text"].split()), "source": p["source"]}
+            for p in best
+        ]
     }
     if provider:
         from lambda_autotuner.agent.tools.web import search_web

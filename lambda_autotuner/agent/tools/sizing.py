@@ -62,7 +62,12 @@ def run_get_recommendation(context: ToolContext, arguments: RecommendationArgume
     sized = recommend(context.account, name, settings=settings, choices=choices)
     context.keep(f"recommendation {name}", sized.answer)
     window = describe_window(sized.window) if sized.window else None
-    return ToolResult(recommendation_data(sized), function=name, window=window, source="tuning engine on REPORT lines and metrics")
+    return ToolResult(
+        recommendation_data(sized),
+        function=name,
+        window=window,
+        source="tuning engine on REPORT lines and metrics",
+    )
 
 
 def recommendation_data(sized: Sized) -> dict[str, Any]:
@@ -94,7 +99,10 @@ def recommendation_data(sized: Sized) -> dict[str, Any]:
             "command": f"lambda-autotuner tune {sized.function}",
         }  # fmt: skip
     if isinstance(answer, Infeasible):
-        data |= {"violated": list(answer.violated), "nearest_memory_mb": answer.nearest.memory_mb if answer.nearest else None}
+        data |= {
+            "violated": list(answer.violated),
+            "nearest_memory_mb": answer.nearest.memory_mb if answer.nearest else None,
+        }
     return data
 
 
@@ -107,8 +115,12 @@ def _settled(sized: Sized, answer: Settled) -> dict[str, Any]:
     return {
         "recommended_memory_mb": proposed.memory_mb,
         "recommended_architecture": proposed.architecture,
-        "recommended_cost_usd_month": rounded(proposed.month_usd.value, 4) if proposed.month_usd else None,
-        "current_cost_usd_month": rounded(current.month_usd.value, 4) if current and current.month_usd else None,
+        "recommended_cost_usd_month": rounded(proposed.month_usd.value, 4)
+        if proposed.month_usd
+        else None,
+        "current_cost_usd_month": rounded(current.month_usd.value, 4)
+        if current and current.month_usd
+        else None,
         "saving_usd_month": rounded(saving.value, 4) if saving else None,
         "saving_low_usd_month": rounded(saving.low, 4) if saving else None,
         "saving_high_usd_month": rounded(saving.high, 4) if saving else None,

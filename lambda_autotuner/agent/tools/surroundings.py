@@ -86,7 +86,8 @@ def run_get_concurrency(context: ToolContext, arguments: ConcurrencyArguments) -
     data: dict[str, Any] = {
         "account_concurrency_limit": limits.concurrent_executions,
         "unreserved_concurrency": limits.unreserved_concurrent_executions,
-        "reserved_by_functions": limits.concurrent_executions - limits.unreserved_concurrent_executions,
+        "reserved_by_functions": limits.concurrent_executions
+        - limits.unreserved_concurrent_executions,
     }
     if arguments.function is None:
         return ToolResult(data, source="account settings")
@@ -94,7 +95,11 @@ def run_get_concurrency(context: ToolContext, arguments: ConcurrencyArguments) -
     concurrency = get_concurrency(context.account, name)
     telemetry = context.telemetry(name, _WEEK_HOURS)
     window = describe_window(telemetry.window)
-    ceiling = concurrency.reserved if concurrency.reserved is not None else limits.unreserved_concurrent_executions
+    ceiling = (
+        concurrency.reserved
+        if concurrency.reserved is not None
+        else limits.unreserved_concurrent_executions
+    )
     data |= {
         "function": name, "window": window, "reserved_concurrency": concurrency.reserved,
         "provisioned_concurrency": [
@@ -105,7 +110,9 @@ def run_get_concurrency(context: ToolContext, arguments: ConcurrencyArguments) -
         "ceiling": ceiling,
         "ceiling_used_pct": round(telemetry.max_concurrent / ceiling * 100, 1) if telemetry.max_concurrent is not None and ceiling else None,
     }  # fmt: skip
-    return ToolResult(data, function=name, window=window, source="CloudWatch metrics and concurrency settings")
+    return ToolResult(
+        data, function=name, window=window, source="CloudWatch metrics and concurrency settings"
+    )
 
 
 TOOLS = (

@@ -14,7 +14,8 @@ from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.aws.reports import Outcome, Report, percentile
 from lambda_autotuner.aws.telemetry import Telemetry
 from lambda_autotuner.sizing.telemetry import read_reports
-from lambda_autotuner.tuning.pricing import DAYS_PER_MONTH, PriceBook, Rates, mean_cost_usd
+from lambda_autotuner.tuning.pricing import PriceBook, Rates, mean_cost_usd
+from lambda_autotuner.tuning.units import DAYS_PER_MONTH
 
 DEFAULT_HOURS = 336.0
 HOURS_PER_MONTH = DAYS_PER_MONTH * 24
@@ -29,13 +30,23 @@ class FunctionWindow(Arguments):
     """A function and a window that ends at its last invocation."""
 
     function: FunctionName
-    window_hours: float = Field(DEFAULT_HOURS, gt=0, le=MAX_HOURS, description="Hours back from the function's last invocation; two weeks by default.")
+    window_hours: float = Field(
+        DEFAULT_HOURS,
+        gt=0,
+        le=MAX_HOURS,
+        description="Hours back from the function's last invocation; two weeks by default.",
+    )
 
 
 class CostArguments(FunctionWindow):
     """What to price."""
 
-    memory_mb: int | None = Field(None, ge=128, le=10_240, description="Price the same durations at another memory size (same duration assumed).")
+    memory_mb: int | None = Field(
+        None,
+        ge=128,
+        le=10_240,
+        description="Price the same durations at another memory size (same duration assumed).",
+    )
 
 
 def metrics_of(telemetry: Telemetry) -> dict[str, Any]:
@@ -47,7 +58,12 @@ def metrics_of(telemetry: Telemetry) -> dict[str, Any]:
         "errors": telemetry.errors,
         "error_rate_pct": rounded(None if rate is None else rate * _PERCENT, 3),
         "throttles": telemetry.throttles,
-        "throttle_rate_pct": rounded(None if not attempts or telemetry.throttles is None else telemetry.throttles / attempts * _PERCENT, 3),
+        "throttle_rate_pct": rounded(
+            None
+            if not attempts or telemetry.throttles is None
+            else telemetry.throttles / attempts * _PERCENT,
+            3,
+        ),
         "mean_duration_ms": rounded(telemetry.mean_duration_ms),
         "p50_duration_ms": rounded(telemetry.p50_duration_ms),
         "p95_duration_ms": rounded(telemetry.p95_duration_ms),
@@ -62,7 +78,12 @@ def run_get_metrics(context: ToolContext, arguments: FunctionWindow) -> ToolResu
     name = context.function(arguments.function)
     telemetry = context.telemetry(name, arguments.window_hours)
     window = describe_window(telemetry.window)
-    data = {"function": name, "window": window, "window_hours": arguments.window_hours, **metrics_of(telemetry)}
+    data = {
+        "function": name,
+        "window": window,
+        "window_hours": arguments.window_hours,
+        **metrics_of(telemetry),
+    }
     if telemetry.reason:
         data["reason"] = telemetry.reason
     return ToolResult(data, function=name, window=window, source="CloudWatch metrics")
@@ -97,7 +118,9 @@ def report_figures(reports: list[Report], memory_mb: int) -> dict[str, Any]:
     """Figures of REPORT lines; sizes other than the present one are counted, not mixed in."""
     present = [report for report in reports if report.memory_mb == memory_mb] or reports
     inits = [report.init_ms for report in present if report.init_ms is not None]
-    used = [report.max_memory_used_mb for report in present if report.max_memory_used_mb is not None]
+    used = [
+        report.max_memory_used_mb for report in present if report.max_memory_used_mb is not None
+    ]
     durations = [report.duration_ms for report in present]
     size = present[0].memory_mb if present else memory_mb
     peak = max(used, default=None)
@@ -111,7 +134,9 @@ def report_figures(reports: list[Report], memory_mb: int) -> dict[str, Any]:
         "cold_starts": cold,
         "cold_start_rate_pct": rounded(cold / len(present) * _PERCENT if present else None),
         "mean_init_ms": rounded(sum(inits) / len(inits) if inits else None),
-        "p95_init_ms": rounded(percentile(inits, 0.95) if len(inits) >= _MIN_FOR_PERCENTILE else None),
+        "p95_init_ms": rounded(
+            percentile(inits, 0.95) if len(inits) >= _MIN_FOR_PERCENTILE else None
+        ),
         "max_init_ms": rounded(max(inits, default=None)),
         "timeouts": sum(report.outcome is Outcome.TIMEOUT for report in present),
         "out_of_memory": sum(report.outcome is Outcome.OUT_OF_MEMORY for report in present),
@@ -137,10 +162,18 @@ def run_get_cost(context: ToolContext, arguments: CostArguments) -> ToolResult:
         "prices_as_of": book.as_of,
     }  # fmt: skip
     if telemetry.invocations and telemetry.mean_duration_ms is not None:
-        data |= cost_figures(telemetry, memory_mb, configuration.ephemeral_storage_mb, rates, arguments.window_hours)
+        data |= cost_figures(
+            telemetry, memory_mb, configuration.ephemeral_storage_mb, rates, arguments.window_hours
+        )
     else:
-        data |= {"invocations": telemetry.invocations, "cost_usd_month": None, "reason": telemetry.reason or "no durations in the window"}
-    return ToolResult(data, function=name, window=window, source="CloudWatch metrics and the price book")
+        data |= {
+            "invocations": telemetry.invocations,
+            "cost_usd_month": None,
+            "reason": telemetry.reason or "no durations in the window",
+        }
+    return ToolResult(
+        data, function=name, window=window, source="CloudWatch metrics and the price book"
+    )
 
 
 def cost_figures(

@@ -25,7 +25,10 @@ def search_web(provider: str, query: str) -> list[dict[str, str]]:
     try:
         search: Any = getattr(importlib.import_module(module_name), attribute or "search")
     except (ImportError, AttributeError, ValueError) as error:
-        raise SettingsError(f"search_provider {provider!r} cannot be used: {error}.", remedy="Write module:function.") from error
+        raise SettingsError(
+            f"search_provider {provider!r} cannot be used: {error}.",
+            remedy="Write module:function.",
+        ) from error
     return [
         {name: str(result.get(name, ""))[:_CHARACTERS] for name in ("title", "url", "text")}
         for result in list(search(query))[:_RESULTS]

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambda_autotuner.agent.reading.question import Question
-from lambda_autotuner.agent.writing.figures import count, listing, memory, milliseconds, percent, usd
+from lambda_autotuner.agent.reading.model import Question
+from lambda_autotuner.agent.writing.figures import (
+    count,
+    listing,
+    memory,
+    milliseconds,
+    percent,
+    usd,
+)
 
 Data = Mapping[str, Any]
 
@@ -22,7 +29,11 @@ _METRICS = {
     "memory": ("memory_mb", "memory size", memory),
     "memory_used": ("memory_used_pct", "share of the memory used", percent),
     "cold_starts": ("cold_start_rate_pct", "cold start rate", percent),
-    "timeouts": ("timeout_used_pct", "share of the timeout used by the longest invocation", percent),
+    "timeouts": (
+        "timeout_used_pct",
+        "share of the timeout used by the longest invocation",
+        percent,
+    ),
     "timeout": ("timeout_seconds", "timeout in s", count),
     "idle": ("invocations", "invocations", count),
 }
@@ -35,7 +46,9 @@ def functions(data: Data, q: Question, cite: str) -> list[str]:
     how = " with " + listing([_narrowing(k, v) for k, v in narrowed.items()]) if narrowed else ""
     lines = [f"{count(data.get('count'))} functions{how} in {where}. {cite}"]
     if narrowed:
-        lines[0] = f"{count(data.get('count'))} of {count(data.get('of_functions'))} functions{how} in {where}. {cite}"
+        lines[0] = (
+            f"{count(data.get('count'))} of {count(data.get('of_functions'))} functions{how} in {where}. {cite}"
+        )
     rows = data.get("functions") or []
     if q.about("count") and not q.about("list") and not narrowed:
         return lines
@@ -44,12 +57,19 @@ def functions(data: Data, q: Question, cite: str) -> list[str]:
         for row in rows[:_SHOWN]
     ]
     if len(rows) > _SHOWN:
-        lines.append(f"  and {len(rows) - _SHOWN} more; narrow by name, runtime, architecture or memory size, or use `lambda-autotuner ask --json`.")
+        lines.append(
+            f"  and {len(rows) - _SHOWN} more; narrow by name, runtime, architecture or memory size, or use `lambda-autotuner ask --json`."
+        )
     return lines
 
 
 def _narrowing(name: str, value: object) -> str:
-    words = {"min_memory_mb": "at least", "max_memory_mb": "at most", "name_contains": "a name with", "name_prefix": "a name starting with"}
+    words = {
+        "min_memory_mb": "at least",
+        "max_memory_mb": "at most",
+        "name_contains": "a name with",
+        "name_prefix": "a name starting with",
+    }
     unit = " MB" if name.endswith("_mb") else ""
     return f"{words.get(name, name)} {value}{unit}"
 
@@ -58,7 +78,9 @@ def found(data: Data, _q: Question, cite: str) -> list[str]:
     """Nearest names."""
     if data.get("found"):
         return [f"{data['asked']} exists. {cite}"]
-    return [f"There is no function {data['asked']!r} in {data.get('searched')}. Nearest names: {listing(list(data.get('nearest') or []))}. {cite}"]
+    return [
+        f"There is no function {data['asked']!r} in {data.get('searched')}. Nearest names: {listing(list(data.get('nearest') or []))}. {cite}"
+    ]
 
 
 def fleet(data: Data, q: Question, cite: str) -> list[str]:
@@ -75,10 +97,16 @@ def fleet(data: Data, q: Question, cite: str) -> list[str]:
             parts.append(f"{usd(saving)} a month of it can be saved")
         lines.append(f"{'; '.join(parts)}, {data.get('window')}. {cite}")
     else:
-        lines.append(f"{count(data.get('scanned'))} functions looked at, {data.get('window')}. {cite}")
+        lines.append(
+            f"{count(data.get('scanned'))} functions looked at, {data.get('window')}. {cite}"
+        )
     if metric == "idle":
         idle = [row["function"] for row in rows if not row.get("invocations")]
-        lines.append(f"Without invocations: {listing(idle, 30)}." if idle else "Every function was invoked in that window.")
+        lines.append(
+            f"Without invocations: {listing(idle, 30)}."
+            if idle
+            else "Every function was invoked in that window."
+        )
         return lines
     if not rows:
         return [*lines, f"Nothing to rank by {label}: no function has it."]
@@ -90,11 +118,17 @@ def fleet(data: Data, q: Question, cite: str) -> list[str]:
 def _row(row: Data, field: str, show: Any, metric: str) -> str:
     text = f"{row['function']}: {show(row.get(field))}"
     if metric == "savings" and row.get("recommended_memory_mb"):
-        text += f" a month, {memory(row.get('memory_mb'))} -> {memory(row['recommended_memory_mb'])}"
-        if row.get("recommended_architecture") and row.get("recommended_architecture") != row.get("architecture"):
+        text += (
+            f" a month, {memory(row.get('memory_mb'))} -> {memory(row['recommended_memory_mb'])}"
+        )
+        if row.get("recommended_architecture") and row.get("recommended_architecture") != row.get(
+            "architecture"
+        ):
             text += f" on {row['recommended_architecture']}"
     elif metric == "cost":
-        text += f" a month, {count(row.get('invocations'))} invocations, {memory(row.get('memory_mb'))}"
+        text += (
+            f" a month, {count(row.get('invocations'))} invocations, {memory(row.get('memory_mb'))}"
+        )
     elif metric == "errors":
         text += f" errors, {percent(row.get('error_rate_pct'))} of {count(row.get('invocations'))} invocations"
     elif metric == "duration":
@@ -106,7 +140,9 @@ def account(data: Data, _q: Question, cite: str) -> list[str]:
     """Where we are."""
     writes = "changes are allowed after approval" if data.get("writes_allowed") else "read-only"
     kind = "the embedded sandbox" if data.get("kind") == "sandbox" else "AWS"
-    return [f"This is account {data.get('account')} in {data.get('region')} ({kind}), as {data.get('caller', 'an unknown caller')}; {count(data.get('functions'))} functions; {writes}. {cite}"]
+    return [
+        f"This is account {data.get('account')} in {data.get('region')} ({kind}), as {data.get('caller', 'an unknown caller')}; {count(data.get('functions'))} functions; {writes}. {cite}"
+    ]
 
 
 def permissions(data: Data, _q: Question, cite: str) -> list[str]:
@@ -117,9 +153,13 @@ def permissions(data: Data, _q: Question, cite: str) -> list[str]:
     if missing:
         lines.append(f"Missing permissions: {listing(missing, 20)}. {cite}")
     if unknown:
-        lines.append(f"Could not check (iam:SimulatePrincipalPolicy is needed): {listing(unknown, 20)}. {cite}")
+        lines.append(
+            f"Could not check (iam:SimulatePrincipalPolicy is needed): {listing(unknown, 20)}. {cite}"
+        )
     if not lines:
-        lines.append(f"Nothing is missing: all {count(data.get('checked'))} IAM actions that reading and changing need are allowed. {cite}")
+        lines.append(
+            f"Nothing is missing: all {count(data.get('checked'))} IAM actions that reading and changing need are allowed. {cite}"
+        )
     if data.get("allowed") and (missing or unknown):
         lines.append(f"Allowed: {listing(list(data['allowed']), 20)}.")
     return lines
@@ -130,9 +170,14 @@ def alarms(data: Data, _q: Question, cite: str) -> list[str]:
     whose = f" for {data['function']}" if data.get("function") else ""
     if not data.get("count"):
         return [f"There are no alarms{whose}. {cite}"]
-    lines = [f"{count(data['count'])} alarms{whose}, {count(data.get('in_alarm'))} in alarm. {cite}"]
+    lines = [
+        f"{count(data['count'])} alarms{whose}, {count(data.get('in_alarm'))} in alarm. {cite}"
+    ]
     ordered = sorted(data.get("alarms") or [], key=lambda alarm: alarm.get("state") != "ALARM")
-    lines += [f"  - {a['alarm']}: {a['state']} ({a.get('metric')} {a.get('comparison')} {a.get('threshold')})" for a in ordered[:15]]
+    lines += [
+        f"  - {a['alarm']}: {a['state']} ({a.get('metric')} {a.get('comparison')} {a.get('threshold')})"
+        for a in ordered[:15]
+    ]
     return lines
 
 
@@ -145,15 +190,23 @@ def dashboards(data: Data, _q: Question, cite: str) -> list[str]:
 def dashboard(data: Data, _q: Question, cite: str) -> list[str]:
     """One dashboard."""
     return [
-        f"Dashboard {data['dashboard']}: {count(data.get('widgets'))} widgets ({listing([f'{n} {k}' for k, n in (data.get('widget_types') or {}).items()])}); "
-        f"metrics {listing(list(data.get('metrics') or []), 10)}; functions {listing(list(data.get('functions') or []), 10)}. {cite}"
+        (
+            f"Dashboard {data['dashboard']}: {count(data.get('widgets'))} widgets ({listing([f'{n} {k}' for k, n in (data.get('widget_types') or {}).items()])}); "
+            f"metrics {listing(list(data.get('metrics') or []), 10)}; functions {listing(list(data.get('functions') or []), 10)}. {cite}"
+        )
     ]
 
 
 def log_groups(data: Data, _q: Question, cite: str) -> list[str]:
     """Log groups."""
-    lines = [f"{count(data.get('count'))} log groups, {count(data.get('without_retention'))} of them kept for ever. {cite}"]
-    lines += [f"  - {g['log_group']}: {g['stored_mb']} MB, " + (f"kept {g['retention_days']} days" if g.get("retention_days") else "kept for ever") for g in (data.get("log_groups") or [])[:20]]
+    lines = [
+        f"{count(data.get('count'))} log groups, {count(data.get('without_retention'))} of them kept for ever. {cite}"
+    ]
+    lines += [
+        f"  - {g['log_group']}: {g['stored_mb']} MB, "
+        + (f"kept {g['retention_days']} days" if g.get("retention_days") else "kept for ever")
+        for g in (data.get("log_groups") or [])[:20]
+    ]
     return lines
 
 
@@ -163,11 +216,16 @@ def history(data: Data, _q: Question, cite: str) -> list[str]:
     entries = data.get("entries") or []
     lines = []
     if data.get("pending"):
-        lines.append(f"{len(data['pending'])} proposals wait for a decision: {listing([str(p) for p in data['pending']])}.")
+        lines.append(
+            f"{len(data['pending'])} proposals wait for a decision: {listing([str(p) for p in data['pending']])}."
+        )
     if not entries:
         return [*lines, f"The journal holds no changes{whose}. {cite}"]
     lines.append(f"{count(data.get('count'))} entries in the journal{whose}, newest first: {cite}")
-    lines += [f"  - {entry['time']} {entry.get('function') or ''} {entry['what']}" for entry in entries[:10]]
+    lines += [
+        f"  - {entry['time']} {entry.get('function') or ''} {entry['what']}"
+        for entry in entries[:10]
+    ]
     return lines
 
 
@@ -182,9 +240,14 @@ def guidance(data: Data, _q: Question, cite: str) -> list[str]:
 def proposal(data: Data, _q: Question, cite: str) -> list[str]:
     """A write that waits for a decision."""
     lines = [f"{data.get('summary')} {cite}"]
-    lines += [f"  {row['name']}: {row['before']} -> {row['after']}" for row in data.get("differences") or []]
+    lines += [
+        f"  {row['name']}: {row['before']} -> {row['after']}"
+        for row in data.get("differences") or []
+    ]
     if data.get("price_usd") is not None:
-        lines.append(f"  Carrying it out costs about {usd(data['price_usd'])} (at most {count(data.get('max_invocations'))} invocations).")
+        lines.append(
+            f"  Carrying it out costs about {usd(data['price_usd'])} (at most {count(data.get('max_invocations'))} invocations)."
+        )
     if data.get("saving_usd_month") is not None:
         verb = "saves" if data["saving_usd_month"] >= 0 else "costs"
         lines.append(f"  Expected: {verb} about {usd(abs(data['saving_usd_month']))} a month.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lambda_autotuner.agent.reading.question import Question
+from lambda_autotuner.agent.reading.model import Question
 from lambda_autotuner.agent.turn import Turn
 from lambda_autotuner.agent.writing.figures import count, memory, milliseconds, percent, usd
 
@@ -13,23 +13,86 @@ Show = Callable[[object], str]
 
 # (tool, field, label, how to show it, concepts that ask for it, word for the highest)
 _ROWS: tuple[tuple[str, str, str, Show, tuple[str, ...], str], ...] = (
-    ("get_configuration", "memory_mb", "memory size", memory, ("memory", "configuration"), "largest"),
-    ("get_configuration", "timeout_seconds", "timeout (s)", count, ("timeout", "configuration"), "longest"),
+    (
+        "get_configuration",
+        "memory_mb",
+        "memory size",
+        memory,
+        ("memory", "configuration"),
+        "largest",
+    ),
+    (
+        "get_configuration",
+        "timeout_seconds",
+        "timeout (s)",
+        count,
+        ("timeout", "configuration"),
+        "longest",
+    ),
     ("get_configuration", "runtime", "runtime", str, ("runtime", "configuration"), ""),
-    ("get_configuration", "architecture", "architecture", str, ("architecture", "configuration"), ""),
+    (
+        "get_configuration",
+        "architecture",
+        "architecture",
+        str,
+        ("architecture", "configuration"),
+        "",
+    ),
     ("get_metrics", "invocations", "invocations", count, ("invocations", "metrics"), "most"),
     ("get_metrics", "error_rate_pct", "error rate", percent, ("errors", "metrics"), "highest"),
     ("get_metrics", "errors", "errors", count, ("errors",), "most"),
-    ("get_metrics", "mean_duration_ms", "mean duration", milliseconds, ("duration", "metrics"), "slowest"),
+    (
+        "get_metrics",
+        "mean_duration_ms",
+        "mean duration",
+        milliseconds,
+        ("duration", "metrics"),
+        "slowest",
+    ),
     ("get_metrics", "p50_duration_ms", "p50 duration", milliseconds, ("duration",), "slowest"),
-    ("get_metrics", "p95_duration_ms", "p95 duration", milliseconds, ("duration", "metrics"), "slowest"),
+    (
+        "get_metrics",
+        "p95_duration_ms",
+        "p95 duration",
+        milliseconds,
+        ("duration", "metrics"),
+        "slowest",
+    ),
     ("get_metrics", "p99_duration_ms", "p99 duration", milliseconds, ("duration",), "slowest"),
     ("get_metrics", "throttles", "throttles", count, ("throttles", "metrics"), "most"),
     ("get_cost", "cost_usd_month", "cost a month", usd, ("cost", "saving"), "most expensive"),
-    ("get_cost", "cost_usd_per_million", "cost per million invocations", usd, ("cost",), "most expensive"),
-    ("get_report_statistics", "cold_start_rate_pct", "cold start rate", percent, ("cold_starts",), "highest"),
-    ("get_report_statistics", "mean_init_ms", "mean init duration", milliseconds, ("cold_starts",), "longest"),
-    ("get_report_statistics", "max_memory_used_mb", "memory used", memory, ("memory_used",), "highest"),
+    (
+        "get_cost",
+        "cost_usd_per_million",
+        "cost per million invocations",
+        usd,
+        ("cost",),
+        "most expensive",
+    ),
+    (
+        "get_report_statistics",
+        "cold_start_rate_pct",
+        "cold start rate",
+        percent,
+        ("cold_starts",),
+        "highest",
+    ),
+    (
+        "get_report_statistics",
+        "mean_init_ms",
+        "mean init duration",
+        milliseconds,
+        ("cold_starts",),
+        "longest",
+    ),
+    (
+        "get_report_statistics",
+        "max_memory_used_mb",
+        "memory used",
+        memory,
+        ("memory_used",),
+        "highest",
+    ),
 )
 
 
@@ -60,5 +123,7 @@ def _line(label: str, values: list[tuple[str, Any, int]], show: Show, word: str)
     verdict = ""
     if word and len(numbers) == len(values):
         top = max(numbers)
-        verdict = "; equal" if len({value for value, _ in numbers}) == 1 else f"; {top[1]} is {word}"
+        verdict = (
+            "; equal" if len({value for value, _ in numbers}) == 1 else f"; {top[1]} is {word}"
+        )
     return f"{label}: {shown}{verdict}."

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lambda_autotuner.agent.providers import OFFLINE_NOTICE, is_offline
-from lambda_autotuner.agent.reading.question import Question
+from lambda_autotuner.agent.reading.model import Question
 from lambda_autotuner.agent.turn import Evidence, Turn
 from lambda_autotuner.agent.writing import accounts, functions
 from lambda_autotuner.agent.writing.comparison import compare
@@ -52,9 +52,9 @@ _PRIMARY = {
     "logs": ("get_logs",),
 }
 WHAT_I_CAN_DO = (
-    "Ask about a function or about the account, for instance: \"which functions waste the most money?\", "
-    "\"p95 of NAME in the last 3 days\", \"why does NAME fail?\", \"what memory should NAME have?\", "
-    "\"set the memory of NAME to 512 MB\" (asks for approval first)."
+    'Ask about a function or about the account, for instance: "which functions waste the most money?", '
+    '"p95 of NAME in the last 3 days", "why does NAME fail?", "what memory should NAME have?", '
+    '"set the memory of NAME to 512 MB" (asks for approval first).'
 )
 
 
@@ -69,7 +69,9 @@ def compose(turn: Turn) -> str:
         lines.append("I found nothing to answer this with. " + WHAT_I_CAN_DO)
     lines += _next(turn)
     if turn.stopped_by:
-        lines.append(f"The budget of {turn.stopped_by} for one question ended; this is what is known so far.")
+        lines.append(
+            f"The budget of {turn.stopped_by} for one question ended; this is what is known so far."
+        )
     if is_offline(turn.model_name):
         lines.append(f"({OFFLINE_NOTICE})")
     return "\n".join(lines)
@@ -79,14 +81,15 @@ def _preface(turn: Turn) -> list[str]:
     """How inexact names were read."""
     question = turn.question
     lines = [
-        f"I read \"{match.spoken}\" as {match.name}."
+        f'I read "{match.spoken}" as {match.name}.'
         for match in question.named.matches
         if match.kind in {"partial", "fuzzy"}
     ]
-    for spoken in question.named.unknown:
-        lines.append(_unknown(turn, spoken))
-    for spoken, names in question.named.ambiguous:
-        lines.append(f"\"{spoken}\" could be {listing(list(names))}. Which one do you mean?")
+    lines += [_unknown(turn, spoken) for spoken in question.named.unknown]
+    lines += [
+        f'"{spoken}" could be {listing(list(names))}. Which one do you mean?'
+        for spoken, names in question.named.ambiguous
+    ]
     return lines
 
 
@@ -95,10 +98,10 @@ def _unknown(turn: Turn, spoken: str) -> str:
 
     near = nearest(spoken, turn.inventory)
     searched = getattr(turn.toolbox, "searched", "this account")
-    return f"There is no function \"{spoken}\" in {searched} ({len(turn.inventory)} functions searched). Nearest names: {listing(list(near))}."
+    return f'There is no function "{spoken}" in {searched} ({len(turn.inventory)} functions searched). Nearest names: {listing(list(near))}.'
 
 
-def _canned(turn: Turn) -> list[str]:
+def _canned(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, flat
     """Topics that need no evidence, or a word before it."""
     question = turn.question
     wish = question.wish
@@ -108,11 +111,20 @@ def _canned(turn: Turn) -> list[str]:
         case "unreadable":
             return ["I cannot read this as a question. " + WHAT_I_CAN_DO]
         case "help":
-            return ["I right-size AWS Lambda functions and show where each number comes from. " + WHAT_I_CAN_DO]
+            return [
+                "I right-size AWS Lambda functions and show where each number comes from. "
+                + WHAT_I_CAN_DO
+            ]
         case "off_topic":
-            return ["This is not about the Lambda functions of this account, so I cannot help with it. " + WHAT_I_CAN_DO]
+            return [
+                "This is not about the Lambda functions of this account, so I cannot help with it. "
+                + WHAT_I_CAN_DO
+            ]
         case "secret":
-            return ["Values of environment variables and secrets are never read out; I see only their names." + _secret_names(turn)]
+            return [
+                "Values of environment variables and secrets are never read out; I see only their names."
+                + _secret_names(turn)
+            ]
         case "unclear" if not question.aspects and wish is None:
             return ["I am not sure what you mean. " + WHAT_I_CAN_DO]
         case _:
@@ -123,23 +135,38 @@ def _secret_names(turn: Turn) -> str:
     parts = []
     for evidence in turn.found("get_configuration"):
         names = list(evidence.result.data.get("environment_variable_names") or [])
-        parts.append(f" {evidence.result.data['function']} has {len(names)}: {listing(names)}. [{evidence.citation.number}]")
+        parts.append(
+            f" {evidence.result.data['function']} has {len(names)}: {listing(names)}. [{evidence.citation.number}]"
+        )
     return "".join(parts)
 
 
-def _about_wish(turn: Turn) -> list[str]:
+def _about_wish(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, flat
     """Why a wish to change was not acted on."""
     question, wish = turn.question, turn.question.wish
     if wish is None:
         return []
     if wish.kind == "reject":
-        return ["Nothing was changed; a pending proposal expires by itself, or reject it with `lambda-autotuner approve PLAN --reject`."]
+        return [
+            "Nothing was changed; a pending proposal expires by itself, or reject it with `lambda-autotuner approve PLAN --reject`."
+        ]
     if wish.everything and wish.kind != "apply":
-        return ["I do not change many functions at once from a conversation. Look at the ranking, then plan each change: `lambda-autotuner plan FUNCTION --memory MB`."]
+        return [
+            "I do not change many functions at once from a conversation. Look at the ranking, then plan each change: `lambda-autotuner plan FUNCTION --memory MB`."
+        ]
     if wish.conflict:
-        return [f"You named more than one value for {listing([c.replace('_', ' ') for c in wish.conflict])}; which one do you mean? Nothing was planned."]
-    if wish.kind in {"change", "tune", "rollback"} and not question.functions and not question.named.unknown and not question.named.ambiguous:
-        return ["Which function do you mean? A change needs the function's exact name. Nothing was planned."]
+        return [
+            f"You named more than one value for {listing([c.replace('_', ' ') for c in wish.conflict])}; which one do you mean? Nothing was planned."
+        ]
+    if (
+        wish.kind in {"change", "tune", "rollback"}
+        and not question.functions
+        and not question.named.unknown
+        and not question.named.ambiguous
+    ):
+        return [
+            "Which function do you mean? A change needs the function's exact name. Nothing was planned."
+        ]
     if wish.kind in {"change", "tune", "rollback"} and len(question.functions) > 1:
         return ["I plan one function at a time; name one of them. Nothing was planned."]
     return []
@@ -153,7 +180,11 @@ def _body(turn: Turn) -> list[str]:
     ordered = sorted(turn.evidence, key=lambda item: _rank(item, question, primary))
     lines: list[str] = []
     for item in ordered:
-        if question.topic == "compare" and item.tool in {"get_metrics", "get_cost", "get_configuration"}:
+        if question.topic == "compare" and item.tool in {
+            "get_metrics",
+            "get_cost",
+            "get_configuration",
+        }:
             continue
         sentences = _SENTENCES.get(item.tool)
         if sentences is not None:
@@ -163,7 +194,11 @@ def _body(turn: Turn) -> list[str]:
 
 def _rank(item: Evidence, question: Question, primary: list[str]) -> tuple[int, int, int]:
     function = item.result.function
-    place = question.functions.index(function) if function in question.functions else len(question.functions)
+    place = (
+        question.functions.index(function)
+        if function in question.functions
+        else len(question.functions)
+    )
     lead = primary.index(item.tool) if item.tool in primary else len(primary)
     return (place, lead, _ORDER.index(item.tool) if item.tool in _ORDER else len(_ORDER))
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from lambda_autotuner.agent.reading.question import Question
-from lambda_autotuner.agent.writing.figures import count, listing, memory, milliseconds, percent, usd
+from lambda_autotuner.agent.reading.model import Question
+from lambda_autotuner.agent.writing.figures import (
+    count,
+    listing,
+    memory,
+    milliseconds,
+    percent,
+    usd,
+)
 
 Data = Mapping[str, Any]
 
@@ -27,14 +34,16 @@ def configuration(data: Data, q: Question, cite: str) -> list[str]:
         f"memory {memory(data.get('memory_mb'))}",
         f"timeout {count(data.get('timeout_seconds'))} s",
         f"{data.get('runtime') or data.get('package_type')} on {data.get('architecture')}",
-        f"/tmp {memory(data.get('ephemeral_storage_mb'))}",
+        f"ephemeral storage {memory(data.get('ephemeral_storage_mb'))}",
     ]
     if reserved is not None:
         parts.append(f"reserved concurrency {count(reserved)}")
     if data.get("layers"):
         parts.append(f"{len(data['layers'])} layers")
     if data.get("aliases"):
-        parts.append("aliases " + listing([f"{a['name']} -> {a['version']}" for a in data["aliases"]], 4))
+        parts.append(
+            "aliases " + listing([f"{a['name']} -> {a['version']}" for a in data["aliases"]], 4)
+        )
     parts.append(f"last modified {data.get('last_modified')}")
     return [f"{name} is configured with {', '.join(parts)}. {cite}", *lines[:0]]
 
@@ -48,7 +57,7 @@ def _environment(data: Data) -> str:
     return f"{len(names)} environment variables ({listing(list(names))}); their values are never read out."
 
 
-_ATTRIBUTES = {
+_ATTRIBUTES: dict[str, Callable[[Data], str]] = {
     "memory": _memory,
     "timeout": lambda d: f"the timeout is {count(d.get('timeout_seconds'))} s.",
     "runtime": lambda d: f"the runtime is {d.get('runtime') or 'none (' + str(d.get('package_type')) + ' package)'}.",
@@ -56,7 +65,7 @@ _ATTRIBUTES = {
     "storage": lambda d: f"the ephemeral storage (/tmp) is {memory(d.get('ephemeral_storage_mb'))}.",
     "environment": _environment,
     "layers": lambda d: f"{len(d.get('layers') or [])} layers ({listing(list(d.get('layers') or []))}).",
-    "tags": lambda d: "tags " + (listing([f"{k}={v}" for k, v in (d.get('tags') or {}).items()]) if d.get("tags") is not None else "could not be read") + ".",
+    "tags": lambda d: "tags " + (listing([f"{k}={v}" for k, v in (d.get("tags") or {}).items()]) if d.get("tags") is not None else "could not be read") + ".",
     "handler": lambda d: f"the handler is {d.get('handler')}.",
     "role": lambda d: f"the execution role is {d.get('role')}.",
     "vpc": lambda d: f"it runs in {d.get('vpc_id')}." if d.get("vpc_id") else "it runs outside any VPC.",
@@ -76,16 +85,22 @@ def metrics(data: Data, q: Question, cite: str) -> list[str]:
     if q.about("duration") or q.percentiles:
         lead.append(_durations(data, q))
     if q.about("errors"):
-        lead.append(f"{count(data.get('errors'))} errors, an error rate of {percent(data.get('error_rate_pct'))}")
+        lead.append(
+            f"{count(data.get('errors'))} errors, an error rate of {percent(data.get('error_rate_pct'))}"
+        )
     if q.about("throttles"):
-        lead.append(f"{count(data.get('throttles'))} throttles ({percent(data.get('throttle_rate_pct'))} of the attempts)")
+        lead.append(
+            f"{count(data.get('throttles'))} throttles ({percent(data.get('throttle_rate_pct'))} of the attempts)"
+        )
     if q.about("concurrency"):
         lead.append(f"at most {count(data.get('max_concurrent_executions'))} concurrent executions")
     if q.about("invocations") or not lead:
         lead.insert(0, f"{count(data.get('invocations'))} invocations")
     else:
         lead.append(f"over {count(data.get('invocations'))} invocations")
-    if q.about("metrics", "health") or not (q.about("duration", "errors", "throttles", "invocations", "concurrency") or q.percentiles):
+    if q.about("metrics", "health") or not (
+        q.about("duration", "errors", "throttles", "invocations", "concurrency") or q.percentiles
+    ):
         lead = [
             f"{count(data.get('invocations'))} invocations",
             f"{count(data.get('errors'))} errors ({percent(data.get('error_rate_pct'))})",
@@ -101,7 +116,9 @@ def _durations(data: Data, q: Question) -> str:
     asked = [known[p] for p in q.percentiles if p in known]
     odd = [f"p{p:g}" for p in q.percentiles if p not in known]
     if asked and not odd:
-        return "duration " + ", ".join(f"{p} {milliseconds(data.get(f'{p}_duration_ms'))}" for p in asked)
+        return "duration " + ", ".join(
+            f"{p} {milliseconds(data.get(f'{p}_duration_ms'))}" for p in asked
+        )
     parts = [f"mean {milliseconds(data.get('mean_duration_ms'))}"]
     parts += [f"{p} {milliseconds(data.get(f'{p}_duration_ms'))}" for p in ("p50", "p95", "p99")]
     parts.append(f"max {milliseconds(data.get('max_duration_ms'))}")
@@ -117,10 +134,20 @@ def reports(data: Data, q: Question, cite: str) -> list[str]:
     over = f"{count(data['reports'])} REPORT lines{'' if data.get('complete', True) else ' (a sample)'}, {data.get('window')}"
     lines: list[str] = []
     if q.about("cold_starts") or not q.about("memory_used", "timed_out", "memory"):
-        init = f"; init takes {milliseconds(data.get('mean_init_ms'))} on average, p95 {milliseconds(data.get('p95_init_ms'))}" if data.get("cold_starts") else ""
-        lines.append(f"{name}: {count(data.get('cold_starts'))} cold starts in {over}: {percent(data.get('cold_start_rate_pct'))}{init}. {cite}")
+        init = (
+            f"; init takes {milliseconds(data.get('mean_init_ms'))} on average, p95 {milliseconds(data.get('p95_init_ms'))}"
+            if data.get("cold_starts")
+            else ""
+        )
+        lines.append(
+            f"{name}: {count(data.get('cold_starts'))} cold starts in {over}: {percent(data.get('cold_start_rate_pct'))}{init}. {cite}"
+        )
     if q.about("memory_used", "memory") or not q.about("cold_starts", "timed_out"):
-        killed = f" It ran out of memory {count(data['out_of_memory'])} times." if data.get("out_of_memory") else ""
+        killed = (
+            f" It ran out of memory {count(data['out_of_memory'])} times."
+            if data.get("out_of_memory")
+            else ""
+        )
         lines.append(
             f"{name} used at most {memory(data.get('max_memory_used_mb'))} of {memory(data.get('memory_mb'))} "
             f"({percent(data.get('memory_used_pct'))}) in {over}.{killed} {cite}"
@@ -139,10 +166,12 @@ def cost(data: Data, _q: Question, cite: str) -> list[str]:
     if data.get("cost_usd_month") is None:
         return [f"{name}: the cost is unknown ({data.get('reason')}). {cite}"]
     return [
-        f"{name} costs about {usd(data['cost_usd_month'])} a month at the pace of the {data.get('window')} "
-        f"({count(data.get('invocations'))} invocations, {memory(data.get('memory_mb'))}, {data.get('architecture')}): "
-        f"{usd(data.get('compute_usd_month'))} compute and {usd(data.get('requests_usd_month'))} requests; "
-        f"{usd(data.get('cost_usd_per_million'))} per million invocations. {cite}"
+        (
+            f"{name} costs about {usd(data['cost_usd_month'])} a month at the pace of the {data.get('window')} "
+            f"({count(data.get('invocations'))} invocations, {memory(data.get('memory_mb'))}, {data.get('architecture')}): "
+            f"{usd(data.get('compute_usd_month'))} compute and {usd(data.get('requests_usd_month'))} requests; "
+            f"{usd(data.get('cost_usd_per_million'))} per million invocations. {cite}"
+        )
     ]
 
 
@@ -151,10 +180,17 @@ def errors(data: Data, _q: Question, cite: str) -> list[str]:
     name = data.get("function") or data.get("log_group")
     patterns = data.get("patterns") or []
     if not patterns:
-        return [f"{name}: no errors in the log ({data.get('reason') or data.get('window')}). {cite}"]
+        return [
+            f"{name}: no errors in the log ({data.get('reason') or data.get('window')}). {cite}"
+        ]
     partial = "" if data.get("complete", True) else ", counted up to a limit"
-    lines = [f"{name}: {count(data.get('error_lines'))} error lines in the log{partial}, {data.get('window')}. {cite}"]
-    lines += [f"  - {count(p['count'])} x \"{_quoted(p['example'])}\" (last {p['last']})" for p in patterns[:3]]
+    lines = [
+        f"{name}: {count(data.get('error_lines'))} error lines in the log{partial}, {data.get('window')}. {cite}"
+    ]
+    lines += [
+        f'  - {count(p["count"])} x "{_quoted(p["example"])}" (last {p["last"]})'
+        for p in patterns[:3]
+    ]
     return lines
 
 
@@ -162,19 +198,29 @@ def logs(data: Data, _q: Question, cite: str) -> list[str]:
     """Lines of a log, quoted."""
     name = data.get("function")
     if not data.get("matches"):
-        looked = f" with \"{data['search']}\"" if data.get("search") else ""
-        return [f"{name}: no log lines{looked} ({data.get('reason') or data.get('window')}). {cite}"]
-    looked = f" with \"{data['search']}\"" if data.get("search") else ""
+        looked = f' with "{data["search"]}"' if data.get("search") else ""
+        return [
+            f"{name}: no log lines{looked} ({data.get('reason') or data.get('window')}). {cite}"
+        ]
+    looked = f' with "{data["search"]}"' if data.get("search") else ""
     more = "at least " if not data.get("complete", True) else ""
-    lines = [f"{name}: {more}{count(data['matches'])} log lines{looked}, {data.get('window')}; the newest: {cite}"]
+    lines = [
+        f"{name}: {more}{count(data['matches'])} log lines{looked}, {data.get('window')}; the newest: {cite}"
+    ]
     shown = data.get("lines_are_data_not_instructions") or []
-    lines += [f"  - {line['time']}  \"{_quoted(line['text'])}\"" for line in shown[-6:]]
+    lines += [f'  - {line["time"]}  "{_quoted(line["text"])}"' for line in shown[-6:]]
     return lines
 
 
 def _quoted(text: str, limit: int = 160) -> str:
     """Log text as one short line that can neither close its quotes nor draw or link anything."""
-    flat = " ".join(str(text).split()).replace('"', "'").replace("[", "(").replace("]", ")").replace("`", "'")
+    flat = (
+        " ".join(str(text).split())
+        .replace('"', "'")
+        .replace("[", "(")
+        .replace("]", ")")
+        .replace("`", "'")
+    )
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
@@ -185,14 +231,28 @@ def concurrency(data: Data, _q: Question, cite: str) -> list[str]:
     if not name:
         return [f"In this region {account}. {cite}"]
     reserved = data.get("reserved_concurrency")
-    own = f"a reserved concurrency of {count(reserved)}" if reserved is not None else "no reserved concurrency"
+    own = (
+        f"a reserved concurrency of {count(reserved)}"
+        if reserved is not None
+        else "no reserved concurrency"
+    )
     provisioned = data.get("provisioned_concurrency") or []
-    warm = ", provisioned " + listing([f"{p['qualifier']}: {p['requested']}" for p in provisioned]) if provisioned else ", none provisioned"
+    warm = (
+        ", provisioned " + listing([f"{p['qualifier']}: {p['requested']}" for p in provisioned])
+        if provisioned
+        else ", none provisioned"
+    )
     used = data.get("ceiling_used_pct")
-    share = f" ({percent(used)} of its ceiling of {count(data.get('ceiling'))})" if used is not None else ""
+    share = (
+        f" ({percent(used)} of its ceiling of {count(data.get('ceiling'))})"
+        if used is not None
+        else ""
+    )
     return [
-        f"{name} has {own}{warm}; it ran at most {count(data.get('max_concurrent_executions'))} at once{share} and was throttled "
-        f"{count(data.get('throttles'))} times, {data.get('window')}; {account}. {cite}"
+        (
+            f"{name} has {own}{warm}; it ran at most {count(data.get('max_concurrent_executions'))} at once{share} and was throttled "
+            f"{count(data.get('throttles'))} times, {data.get('window')}; {account}. {cite}"
+        )
     ]
 
 
@@ -205,7 +265,9 @@ def recommendation(data: Data, q: Question, cite: str) -> list[str]:
         lines.append(f"{name}: change {_change(data)}. {cite}")
         lines += _expected(data)
     elif decision == "keep":
-        lines.append(f"{name}: keep {memory(data.get('current_memory_mb'))} on {data.get('current_architecture')}; nothing better by more than the tolerance is known. {cite}")
+        lines.append(
+            f"{name}: keep {memory(data.get('current_memory_mb'))} on {data.get('current_architecture')}; nothing better by more than the tolerance is known. {cite}"
+        )
         lines += _expected(data)[:1]
     elif decision == "infeasible":
         lines.append(f"{name}: no size meets the objective {data.get('objective')}. {cite}")
@@ -214,7 +276,9 @@ def recommendation(data: Data, q: Question, cite: str) -> list[str]:
         if data.get("leaning_memory_mb"):
             lines.append(f"  It leans to {memory(data['leaning_memory_mb'])}.")
         if data.get("needed_invocations"):
-            lines.append(f"  About {count(data['needed_invocations'])} invocations, {usd(data.get('needed_cost_usd'))}, would settle it.")
+            lines.append(
+                f"  About {count(data['needed_invocations'])} invocations, {usd(data.get('needed_cost_usd'))}, would settle it."
+            )
     lines += [f"  Why: {reason}" for reason in (data.get("reasons") or [])[:2]]
     lines += _what_if(data, q)
     lines += [f"  Also: {advice}" for advice in (data.get("advice") or [])[:2]]
@@ -224,11 +288,15 @@ def recommendation(data: Data, q: Question, cite: str) -> list[str]:
 
 
 def _change(data: Data) -> str:
-    parts = [f"memory from {memory(data.get('current_memory_mb'))} to {memory(data.get('recommended_memory_mb'))}"]
+    parts = [
+        f"memory from {memory(data.get('current_memory_mb'))} to {memory(data.get('recommended_memory_mb'))}"
+    ]
     if data.get("recommended_memory_mb") == data.get("current_memory_mb"):
         parts = [f"nothing in memory ({memory(data.get('current_memory_mb'))})"]
     if data.get("recommended_architecture") != data.get("current_architecture"):
-        parts.append(f"architecture from {data.get('current_architecture')} to {data.get('recommended_architecture')}")
+        parts.append(
+            f"architecture from {data.get('current_architecture')} to {data.get('recommended_architecture')}"
+        )
     return " and ".join(parts)
 
 
@@ -250,7 +318,15 @@ def _what_if(data: Data, q: Question) -> list[str]:
     points = data.get("sizes") or []
     lines = []
     for wanted in q.sizes_mb[:3]:
-        point = next((p for p in points if p["memory_mb"] == wanted and p["architecture"] == data.get("current_architecture")), None)
+        point = next(
+            (
+                p
+                for p in points
+                if p["memory_mb"] == wanted
+                and p["architecture"] == data.get("current_architecture")
+            ),
+            None,
+        )
         if point:
             lines.append(
                 f"  At {memory(wanted)}: mean duration about {milliseconds(point['mean_ms'])}, "

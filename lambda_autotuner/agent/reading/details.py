@@ -1,0 +1,157 @@
+"""The finer points of a question: what to rank by, filter by, search for, aim at."""
+
+from __future__ import annotations
+
+import re
+
+from lambda_autotuner.agent.reading import quantities
+from lambda_autotuner.agent.reading.model import Filters, Ranking
+from lambda_autotuner.agent.reading.names import Named
+
+_TOP = re.compile(
+    r"\b(?:top|first|worst|best|the)\s+(\d+|two|three|four|five|six|seven|eight|nine|ten)\b|\b(\d+|two|three|four|five|ten)\s+(?:most|slowest|biggest|cheapest|largest|least|worst|busiest|highest)\b",
+    re.IGNORECASE,
+)
+_NUMBERS = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
+_LOWEST = re.compile(
+    r"\b(cheapest|least|lowest|fewest|fastest|smallest|quickest|minimum|bottom|shortest)\b",
+    re.IGNORECASE,
+)
+_RUNTIME = re.compile(
+    r"\b(python|node(?:\.?js)?|java|ruby|go|golang|dotnet|\.net|c#|provided|custom runtime)[ -]?(\d+(?:\.[\dx]+)?)?\b",
+    re.IGNORECASE,
+)
+_ARCH = re.compile(r"\b(arm64|arm|graviton|x86_64|x86-64|x86|intel)\b", re.IGNORECASE)
+_BOUND = re.compile(
+    r"\b(more than|over|above|greater than|bigger than|larger than|exceed\w*|at least|>=?|less than|under|below|smaller than|fewer than|at most|up to|<=?|exactly|with|of|at|have|using|has)\s+(?:a memory of |memory of |exactly )?(?=\d|one|two|three|four|half)",
+    re.IGNORECASE,
+)
+_PREFIX = re.compile(
+    r"\b(?:start(?:s|ing)?|begin(?:s|ning)?) with [`\"']?([\w-]+)|\bprefix(?:ed)?(?: with)? [`\"']?([\w-]{2,})",
+    re.IGNORECASE,
+)
+_CONTAINS = re.compile(
+    r"\b(?:contain(?:s|ing)?|with|matching|including|have|having|has)\s+(?:the (?:word|string) )?[`\"']([\w-]{2,})[`\"']|\b(?:names?|called) (?:that )?(?:contain(?:s|ing)?|include|like|matching|has|have)\s+[`\"']?([\w-]{2,})",
+    re.IGNORECASE,
+)
+_SEARCH = re.compile(
+    r"[`\"']([^`\"']{2,80})[`\"']|\b(?:containing|contain|mention(?:s|ing)?|matching|with the (?:word|text|string)|search(?: \w+){0,4}? for|grep(?: \w+){0,3}? for|look(?:ing)? for|about)\s+(?:the (?:word|string|text) )?([\w .:/-]{2,60})",
+    re.IGNORECASE,
+)
+_FAST = re.compile(
+    r"\b(fast(?:er|est)?|speed|latency|quick(?:er|est)?|performance|responsive\w*)\b", re.IGNORECASE
+)
+_BALANCED = re.compile(r"\b(balance[d]?|both cost and|trade-?off|compromise)\b", re.IGNORECASE)
+_SLO = re.compile(r"\bp(\d{2})\b[^.?!]{0,40}?(?:under|below|<=?|less than|within|at most|of)\s*(\d+(?:\.\d+)?)\s*(ms|s|seconds?|milliseconds?)|(?:under|below|less than|within|<=?|at most)\s*(\d+(?:\.\d+)?)\s*(ms|milliseconds?)[^.?!]{0,30}\bp(\d{2})\b", re.IGNORECASE)  # fmt: skip
+_FLEET_METRICS = (
+    ("savings", ("saving", "recommend")),
+    ("cold_starts", ("cold_starts",)),
+    ("timeouts", ("timed_out",)),
+    ("throttles", ("throttles",)),
+    ("errors", ("errors",)),
+    ("idle", ("idle",)),
+    ("cost", ("cost",)),
+    ("duration", ("duration",)),
+    ("invocations", ("invocations",)),
+    ("memory_used", ("memory_used",)),
+    ("memory", ("memory",)),
+    ("timeout", ("timeout",)),
+    ("modified", ("modified",)),
+    ("code_size", ("code_size",)),
+)
+
+
+def read_ranking(text: str, found: dict[str, int]) -> Ranking:
+    """What a whole account is to be ordered by."""
+    metric = next(
+        (name for name, any_of in _FLEET_METRICS if any(c in found for c in any_of)), "savings"
+    )
+    match = _TOP.search(text)
+    limit = None
+    if match:
+        said = (match[1] or match[2]).lower()
+        limit = _NUMBERS.get(said) or int(said)
+    elif re.search(
+        r"\b(?:which|what) (?:one|function|lambda)\b(?! *s)|\bthe (?:single )?(?:most|slowest|worst|biggest|cheapest|busiest|largest)\b",
+        text,
+        re.IGNORECASE,
+    ):
+        limit = 5
+    ascending = bool(_LOWEST.search(text)) and metric not in {"savings", "idle"}
+    return Ranking(metric, ascending=ascending, limit=limit)
+
+
+def read_filters(text: str) -> Filters:
+    """What a listing is narrowed to."""
+    runtime = _RUNTIME.search(text)
+    arch = _ARCH.search(text)
+    prefix, contains = _PREFIX.search(text), _CONTAINS.search(text)
+    memory = None
+    spoken = quantities.sizes(text)
+    if spoken:
+        bounds = [m for m in _BOUND.finditer(text) if m.end() <= spoken[0].start]
+        memory = (_comparison(bounds[-1][1]) if bounds else "=", spoken[0].memory_mb)
+    return Filters(
+        runtime=_runtime_name(runtime) if runtime else None,
+        architecture=None
+        if arch is None
+        else ("x86_64" if arch[1].lower().startswith(("x86", "intel")) else "arm64"),
+        memory_mb=memory,
+        name_contains=(contains[1] or contains[2]) if contains else None,
+        name_prefix=(prefix[1] or prefix[2]) if prefix else None,
+    )
+
+
+def _runtime_name(match: re.Match[str]) -> str:
+    family = match[1].lower().replace(".", "")
+    family = {"node": "nodejs", "golang": "go", "net": "dotnet", "c#": "dotnet"}.get(family, family)
+    return f"{family}{match[2] or ''}"
+
+
+def _comparison(said: str) -> str:
+    lowered = said.lower()
+    if lowered in {">=", "at least"}:
+        return ">="
+    if lowered in {"<=", "at most", "up to"}:
+        return "<="
+    if lowered.startswith(("more", "over", "above", "greater", "bigger", "larger", "exceed", ">")):
+        return ">"
+    if lowered.startswith(("less", "under", "below", "smaller", "fewer", "<")):
+        return "<"
+    return "="
+
+
+def read_search(text: str, named: Named) -> str | None:
+    """The text to look for in logs; None when none was said."""
+    spoken = {match.spoken.casefold() for match in named.matches} | {
+        n.casefold() for n in named.unknown
+    }
+    for match in _SEARCH.finditer(text):
+        term = (match[1] or match[2] or "").strip(" .?!")
+        term = re.split(r"\s+(?:in|on|from|of|during|over|for|within|since)\b", term)[0].strip()
+        if term and term.casefold() not in spoken and not any(n in term.casefold() for n in spoken):
+            return term
+    return None
+
+
+def read_objective(text: str) -> str | None:
+    """What a size is to be chosen for, as `parse_objective` reads it; None when nothing was said."""
+    if match := _SLO.search(text):
+        percentile = match[1] or match[6]
+        value = float(match[2] or match[4])
+        unit = (match[3] or match[5]).lower()
+        milliseconds = value if unit.startswith("m") else value * 1000
+        return f"slo:p{percentile}<{milliseconds:g}ms"
+    if _BALANCED.search(text):
+        return "balanced"
+    return "speed" if _FAST.search(text) else None
