@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ from lambda_autotuner.sandbox.registry import Params, Result, operation
 from lambda_autotuner.sandbox.world import logbook
 
 _PAGE: Final = 50
+_DAY: Final = re.compile(r"(\d{4})/(\d\d)/(\d\d)/\[")
 # Streams of generated traffic are listed for so long; older ones are still read by name.
 _LISTED_DAYS: Final = 14
 
@@ -29,12 +32,17 @@ class Stream:
     ingested_ms: int | None
 
 
-def all_of(call: Call, group: GroupSettings) -> dict[str, Stream]:
-    """Streams of a group by name."""
+def all_of(
+    call: Call, group: GroupSettings, start_ms: int | None = None, end_ms: int | None = None
+) -> dict[str, Stream]:
+    """Streams of a group by name, of the last days or of the window given."""
     found: dict[str, Stream] = {}
-    start_ms = max(groups.kept_from(call, group), call.now_ms - _LISTED_DAYS * groups.DAY_MS)
+    if start_ms is None:
+        start_ms = call.now_ms - _LISTED_DAYS * groups.DAY_MS
+    start_ms = max(groups.kept_from(call, group), start_ms)
+    end_ms = call.now_ms + 1 if end_ms is None else end_ms
     for function in logbook.functions_of_group(call.region, group.name):
-        for stream in logbook.log_streams(call.region, function, start_ms, call.now_ms + 1):
+        for stream in logbook.log_streams(call.region, function, start_ms, end_ms):
             if stream.name not in group.deleted_streams:
                 found[stream.name] = Stream(
                     stream.name, stream.created_ms, stream.first_ms, stream.last_ms, stream.last_ms
@@ -59,7 +67,15 @@ def find(call: Call, group: GroupSettings, name: str) -> Stream | None:
     """A stream, or None."""
     if name in group.streams:
         return _of_stored(group.streams[name])
-    return all_of(call, group).get(name)
+    day = _DAY.match(name)  # a function's stream is of one day, and says which
+    if day is None:
+        return None
+    try:
+        start = dt.datetime(int(day[1]), int(day[2]), int(day[3]), tzinfo=dt.UTC)
+    except ValueError:
+        return None
+    start_ms = int(start.timestamp() * 1000)
+    return all_of(call, group, start_ms, start_ms + groups.DAY_MS).get(name)
 
 
 def span(call: Call, group: GroupSettings, name: str) -> tuple[int, int]:
@@ -79,7 +95,7 @@ def need(call: Call, group: GroupSettings, name: str) -> StoredStream:
     stored = group.streams.get(name)
     if stored is not None:
         return stored
-    found = all_of(call, group).get(name)
+    found = find(call, group, name)
     if found is None:
         raise ServiceError("ResourceNotFoundException", "The specified log stream does not exist.")
     return StoredStream(name, found.created_ms)
