@@ -16,6 +16,7 @@ from typing import Any
 from lambda_autotuner.aws.configuration import LATEST, FunctionConfiguration
 from lambda_autotuner.aws.errors import AwsError, ErrorCode, MissingError
 from lambda_autotuner.aws.functions import get_function, list_aliases, list_versions
+from lambda_autotuner.aws.logs import list_log_groups
 from lambda_autotuner.aws.session import Account
 
 _PREFIX = "lambda-autotuner measurement "
@@ -183,7 +184,7 @@ def remove_copy(
         done.append(f"The temporary copy {copy} is removed.")
     except MissingError:
         pass
-    if log_group is not None:
+    if log_group is not None and _log_group_exists(account, log_group):
         try:
             _delete(account, "DeleteLogGroup", sleep, service="logs", logGroupName=log_group)
             done.append(f"The log group {log_group} is removed.")
@@ -194,6 +195,16 @@ def remove_copy(
                 raise
             done.append(f"The log group {log_group} stays: {error.message}")
     return Undone(tuple(done))
+
+
+def _log_group_exists(account: Account, name: str) -> bool:
+    """Whether there is a log group; True where that may not be read, so that deleting is tried."""
+    try:
+        return any(group.name == name for group in list_log_groups(account, prefix=name))
+    except AwsError as error:
+        if error.code is not ErrorCode.ACCESS_DENIED:
+            raise
+        return True
 
 
 def wait_settled(
