@@ -104,6 +104,7 @@ def command(
             from lambda_autotuner.cli.power_tuning_input import merge
 
             chosen = merge(door, power_tuning, chosen)
+            dry_run = dry_run or chosen.pop("dry_run", False)
         payloads = _payloads(workspace.account, chosen)
         choices = _choices(workspace.settings, chosen)
         options = _options(chosen)
@@ -194,6 +195,7 @@ def _payloads(account: Account, chosen: dict[str, Any]) -> PayloadMix | None:
         fetch_s3,
         from_recorded,
         from_text,
+        from_weighted,
         from_weighted_file,
     )
 
@@ -201,9 +203,10 @@ def _payloads(account: Account, chosen: dict[str, Any]) -> PayloadMix | None:
     if len(sources) > 1:
         named = " and ".join("--" + name.replace("_", "-") for name in sources)
         raise UsageError(f"{named} cannot be combined.", remedy="Name one source of events.")
-    if not sources:
-        return None
     seed = chosen["seed"]
+    if not sources:
+        weighted = chosen.get("weighted")
+        return PayloadMix(from_weighted(weighted), seed=seed) if weighted else None
     if chosen["payload"] is not None:
         return PayloadMix([from_text(chosen["payload"])], seed=seed)
     if chosen["payloads"] is not None:
