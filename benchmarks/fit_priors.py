@@ -38,6 +38,8 @@ def residual_weights(curve: Curve, priors: Priors) -> Floats:
         np.log(means),
         np.asarray([float(len(v)) for v in curve.durations_ms]),
         np.asarray([float((r**2).sum()) for r in relative]),
+        np.asarray([float(len(v) - 1) for v in curve.durations_ms]),
+        np.zeros(len(means)),
         np.zeros(len(means)),
     )
     return Posterior(seen, priors).residual_weights()

@@ -55,8 +55,8 @@ class Score:
     invocations: int
     exploration: float
     covered: bool | None
-    latency_ratio: float
-    beyond_window: bool
+    latency_ratio: float | None
+    beyond_window: bool | None
     cpu_seconds: float | None
     decisions: int
 
@@ -142,28 +142,30 @@ def _engine(sampler: Sampler, method: str, budget: int, replication: int) -> Sco
     families = () if method == "engine_in_sample" else (sampler.curve.family,)
     priors = default_priors(without=families)
     run = run_engine(sampler, budget, priors)
-    # The window is another question and so another search, with draws of its own.
-    other = Sampler(sampler.curve, np.random.default_rng([_context["seed"], replication]))
-    fastest = run_engine(other, budget, priors, FastestWithin(WINDOW_PCT))
-    score = _score(sampler, run.pick_mb, fastest.pick_mb)
+    fastest_mb = None
+    if method != "engine_in_sample":
+        # The window is another question and so another search, with draws of its own.
+        other = Sampler(sampler.curve, np.random.default_rng([_context["seed"], replication]))
+        fastest_mb = run_engine(other, budget, priors, FastestWithin(WINDOW_PCT)).pick_mb
+    score = _score(sampler, run.pick_mb, fastest_mb)
     truth = float(sampler.curve.true_cost()[sampler.sizes_mb.index(run.pick_mb)])
     covered = run.interval is not None and run.interval.low <= truth <= run.interval.high
     measured = {"covered": covered, "cpu_seconds": run.cpu_seconds, "decisions": run.decisions}
     return Score(**{**asdict(score), **measured})
 
 
-def _score(sampler: Sampler, pick_mb: int, fastest_mb: int) -> Score:
+def _score(sampler: Sampler, pick_mb: int, fastest_mb: int | None) -> Score:
     cost, latency = sampler.curve.true_cost(), sampler.curve.true_latency()
     lowest = float(cost.min())
     inside = cost <= lowest * (1 + WINDOW_PCT / 100)
-    fastest = sampler.sizes_mb.index(fastest_mb)
+    fastest = None if fastest_mb is None else sampler.sizes_mb.index(fastest_mb)
     return Score(
         regret=float(cost[sampler.sizes_mb.index(pick_mb)]) / lowest - 1,
         invocations=sampler.invocations,
         exploration=sampler.money / lowest,
         covered=None,
-        latency_ratio=float(latency[fastest] / latency[inside].min()),
-        beyond_window=not bool(inside[fastest]),
+        latency_ratio=None if fastest is None else float(latency[fastest] / latency[inside].min()),
+        beyond_window=None if fastest is None else not bool(inside[fastest]),
         cpu_seconds=None,
         decisions=0,
     )
@@ -210,7 +212,6 @@ _KEYS = (
 
 def _figures(scores: list[Score]) -> dict[str, Any]:
     regret: Floats = np.asarray([score.regret for score in scores])
-    covered = [float(score.covered) for score in scores if score.covered is not None]
     decisions = sum(score.decisions for score in scores)
     seconds = sum(score.cpu_seconds or 0.0 for score in scores)
     return {
@@ -218,14 +219,19 @@ def _figures(scores: list[Score]) -> dict[str, Any]:
         "within_5pct": float((regret <= 0.05).mean()) * 100,
         "invocations": float(np.mean([score.invocations for score in scores])),
         "exploration": float(np.mean([score.exploration for score in scores])),
-        "interval90_coverage_pct": float(np.mean(covered)) * 100 if covered else None,
-        "fastest5_latency_ratio": float(np.mean([score.latency_ratio for score in scores])),
-        "fastest5_violations_pct": float(np.mean([score.beyond_window for score in scores])) * 100,
+        "interval90_coverage_pct": _percent([score.covered for score in scores]),
+        "fastest5_latency_ratio": _mean([score.latency_ratio for score in scores]),
+        "fastest5_violations_pct": _percent([score.beyond_window for score in scores]),
         "cpu_ms_per_decision": seconds / decisions * 1_000 if decisions else None,
     }
 
 
-def _mean(values: list[float | None]) -> float | None:
+def _percent(values: Sequence[bool | None]) -> float | None:
+    share = _mean([None if value is None else float(value) for value in values])
+    return None if share is None else share * 100
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
@@ -247,7 +253,8 @@ def print_table(report: dict[str, Any]) -> None:
             f"{row['worst_curve_regret_pct']:7.2f} {row['within_5pct']:6.1f} "
             f"{row['invocations']:6.1f} {row['exploration']:8.1f} "
             f"{row['worst_curve_exploration']:6.1f} {_text(row['interval90_coverage_pct'], 7, 1)} "
-            f"{row['fastest5_latency_ratio']:7.3f} {row['fastest5_violations_pct']:6.1f} "
+            f"{_text(row['fastest5_latency_ratio'], 7, 3)} "
+            f"{_text(row['fastest5_violations_pct'], 6, 1)} "
             f"{_text(row['cpu_ms_per_decision'], 5, 1)}"
         )
         if name in _ENGINES:

@@ -68,7 +68,7 @@ def knowledge_gradient(
             continue
         cost = price * replicates
         affordable = np.full(len(price), True) if money_usd is None else cost <= money_usd
-        gain = _gains(model, objective, decision, replicates)
+        gain = probe_gains(model, objective, decision, replicates)
         rate = np.where(affordable, gain / cost, -np.inf)
         index = int(np.argmax(rate))
         if rate[index] > best_rate:
@@ -76,8 +76,10 @@ def knowledge_gradient(
     return best
 
 
-def _gains(model: Model, objective: Objective, decision: Decision, replicates: int) -> Floats:
-    """Expected fall of the loss by a probe of each configuration, shape (M,)."""
+def probe_gains(
+    model: Model, objective: Objective, decision: Decision, replicates: int = 1
+) -> Floats:
+    """Expected fall of the loss by so many invocations of each configuration, shape (M,)."""
     belief = model.belief(decision.configurations)
     spread = np.sqrt(np.diag(belief.covariance) + belief.noise_variance / replicates)
     step = belief.covariance / spread

@@ -19,7 +19,7 @@ from lambda_autotuner.tuning.observation import (
     warm_observations,
 )
 from lambda_autotuner.tuning.posterior import Belief, Marginal, Posterior
-from lambda_autotuner.tuning.pricing import Rates, storage_usd_per_second
+from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates, storage_usd_per_second
 from lambda_autotuner.tuning.priors import Priors, default_priors
 from lambda_autotuner.tuning.units import MB_PER_GB, MS_PER_SECOND, Architecture, Floats
 from lambda_autotuner.tuning.workload import Workload
@@ -27,11 +27,14 @@ from lambda_autotuner.tuning.workload import Workload
 T = TypeVar("T")
 
 _TAIL_PSEUDO_SAMPLES = 10.0
+_MANY = 100
+_USUAL_NOISE = 0.05
 _ROUNDING_MS = 0.5
 _SLOW_PROBABILITY = 0.5
 _MINIMUM_COLD_RATE = 1e-6
 _RARE_EVENT_COUNT = 4.0
 _OTHER_SIZES_COUNT = 4.0
+_MOST_FROM_OTHERS = 6.0
 
 
 class Model:
@@ -138,7 +141,7 @@ class Model:
         extra = []
         for where in configurations:
             here = self.evidence.at(where.memory_mb, where.architecture).succeeded
-            count = here + (total - here) / _OTHER_SIZES_COUNT
+            count = here + min((total - here) / _OTHER_SIZES_COUNT, _MOST_FROM_OTHERS)
             extra.append(self.priors.rare_events / (count + _RARE_EVENT_COUNT))
         return marginal.widened(self.priors.interval_stretch, np.asarray(extra))
 
@@ -216,21 +219,34 @@ class Model:
     def tail_ratio(self, percentile: float) -> float:
         """Ratio of a percentile of the warm duration to its mean.
 
-        The sorted relative durations of all sizes, pooled, and as many samples of a log-normal
-        with the believed noise as ten invocations weigh.
+        What telemetry over many invocations shows, where it is given for this percentile;
+        otherwise the sorted relative durations of all sizes, pooled, and as many samples of a
+        log-normal with the believed noise as ten invocations weigh.
         """
-        share = percentile / 100
-        pooled: list[float] = []
-        for summary in self.evidence.summaries():
-            if len(summary.warm_ms) > 1:
-                pooled.extend(np.divide(summary.warm_ms, summary.mean_ms or 1.0))
-        noise = self.warm.noise_level if self.warm is not None else 0.05
+        for known, ratio in self.workload.tail_ratios:
+            if known == percentile:
+                return ratio
+        share = percentile / FULL_PERCENT
+        noise = self.warm.noise_level if self.warm is not None else _USUAL_NOISE
         assumed = math.exp(float(ndtri(share)) * noise - noise**2 / 2)
-        if not pooled:
+        pooled = self._relative_durations
+        if not len(pooled):
             return assumed
         seen = float(np.quantile(pooled, share))
         weight = len(pooled) / (len(pooled) + _TAIL_PSEUDO_SAMPLES)
-        return max(seen, assumed) if seen > assumed else weight * seen + (1 - weight) * assumed
+        if seen > assumed and len(pooled) < _MANY:
+            return seen
+        return weight * seen + (1 - weight) * assumed
+
+    @cached_property
+    def _relative_durations(self) -> Floats:
+        """Warm durations of every size with replicates, divided by that size's mean, sorted."""
+        parts = [
+            np.divide(s.warm_ms, s.mean_ms)
+            for s in self.evidence.summaries()
+            if len(s.warm_ms) > 1 and s.mean_ms
+        ]
+        return np.sort(np.concatenate(parts)) if parts else np.empty(0)
 
     def excluded(self, configurations: Sequence[Configuration]) -> np.ndarray:
         """Which configurations may not be proposed, as a boolean array of shape (M,)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, SizeSummary
 from lambda_autotuner.tuning.posterior import Observations
+from lambda_autotuner.tuning.units import Floats
 
 _CENSORED_STRETCH = 1.5
 _CENSORED_SD = 0.3
@@ -16,62 +18,86 @@ _SMALLEST_MS = 0.01
 _TOLERATED_TIMEOUT_SHARE = 0.02
 _METRIC_SD = 0.02
 _ERRORS_TO_EXCLUDE = 2
+_DRIFT_SD = 0.03
+_COLD_SPREAD = 0.06
+_COLD_SHAPE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    where: Configuration
+    durations: Floats
+    weights: Floats
+    extra: float
+    cold: float = 0.0
 
 
 def warm_observations(evidence: Evidence) -> Observations | None:
     """Mean warm duration per configuration; timeouts count as longer than their limit.
 
     A size at which only timeouts were seen enters with 1.5 times the limit and a wide variance:
-    enough to steer the law away, too little to pretend that the duration is known.
+    enough to steer the law away, too little to pretend that the duration is known. Cold
+    invocations (without their init) enter as rows of their own: what they share with each other
+    but not with warm ones is an offset that the posterior learns.
     """
+    telemetry = {s.configuration for s in evidence if s.source != "invocation"}
+    drift = _DRIFT_SD**2 if len({where.memory_mb for where in telemetry}) > 1 else 0.0
+    spread = _cold_spread(evidence)
     rows = []
     for summary in evidence.summaries():
-        durations = np.asarray(
-            [*summary.warm_ms, *(t * _CENSORED_STRETCH for t in summary.timeouts_ms)]
-        )
-        if not len(durations):
-            continue
-        weights = np.asarray([*summary.warm_weights, *(1.0 for _ in summary.timeouts_ms)])
-        censored = len(summary.timeouts_ms) / len(durations)
-        rows.append((summary.configuration, durations, weights, (_CENSORED_SD * censored) ** 2))
+        where = summary.configuration
+        later = drift if where in telemetry else 0.0
+        stretched = [t * _CENSORED_STRETCH for t in summary.timeouts_ms]
+        durations = np.asarray([*summary.warm_ms, *stretched])
+        if len(durations):
+            weights = np.asarray([*summary.warm_weights, *(1.0 for _ in stretched)])
+            censored = _CENSORED_SD * len(stretched) / len(durations)
+            rows.append(_Row(where, durations, weights, censored**2 + later))
+        if summary.cold_ms:
+            ones = np.ones(len(summary.cold_ms))
+            rows.append(_Row(where, np.asarray(summary.cold_ms), ones, spread**2 + later, 1.0))
     return _observations(rows)
 
 
 def cold_observations(evidence: Evidence) -> Observations | None:
     """Mean of init plus duration of cold invocations per configuration."""
     rows = [
-        (s.configuration, np.add(s.cold_ms, s.init_ms), np.ones(len(s.cold_ms)), 0.0)
+        _Row(s.configuration, np.add(s.cold_ms, s.init_ms), np.ones(len(s.cold_ms)), 0.0)
         for s in evidence.summaries()
         if s.cold_ms
     ]
     return _observations(rows)
 
 
-def _observations(
-    rows: Iterable[tuple[Configuration, np.ndarray, np.ndarray, float]],
-) -> Observations | None:
-    configurations, means, counts, scatters, extras = [], [], [], [], []
-    for where, durations, weights, extra in rows:
-        values = np.maximum(durations, _SMALLEST_MS)
-        mean = float(np.average(values, weights=weights))
-        single = weights == 1.0
-        aggregated = not single.all()
-        configurations.append(where)
-        means.append(np.log(mean))
-        # An average over many invocations hides their scatter: it is one precise number.
-        counts.append(float(weights.sum()) if aggregated else float(len(values)))
-        scatter = float((((values - mean) / mean) ** 2).sum())
-        scatters.append(counts[-1] * _METRIC_SD if aggregated else scatter)
-        extras.append(extra + (_METRIC_SD**2 if aggregated else 0.0))
-    if not configurations:
+def _cold_spread(evidence: Evidence) -> float:
+    """How far cold invocations may differ from warm ones beyond the common offset, relative.
+
+    Where the two are known to be far apart at some size, their shapes differ too.
+    """
+    ratios = [
+        abs(math.log(max(float(np.mean(s.cold_ms)), _SMALLEST_MS) / max(s.mean_ms, _SMALLEST_MS)))
+        for s in evidence.summaries()
+        if s.cold_ms and s.mean_ms is not None
+    ]
+    return _COLD_SPREAD + _COLD_SHAPE * float(np.median(ratios) if ratios else 0.0)
+
+
+def _observations(rows: Iterable[_Row]) -> Observations | None:
+    known = list(rows)
+    if not known:
         return None
-    return Observations(
-        tuple(configurations),
-        np.asarray(means),
-        np.asarray(counts),
-        np.asarray(scatters),
-        np.asarray(extras),
-    )
+    columns: list[tuple[float, ...]] = []
+    for row in known:
+        values = np.maximum(row.durations, _SMALLEST_MS)
+        mean = float(np.average(values, weights=row.weights))
+        # An average over many invocations hides their scatter, but not how precise it is.
+        single = values[row.weights == 1.0]
+        centre = float(single.mean()) if len(single) else mean
+        scatter = float((((single - centre) / centre) ** 2).sum())
+        freedom = max(len(single) - 1.0, 0.0)
+        extra = row.extra + (_METRIC_SD**2 if len(single) < len(values) else 0.0)
+        columns.append((np.log(mean), float(row.weights.sum()), scatter, freedom, extra, row.cold))
+    return Observations(tuple(row.where for row in known), *np.asarray(columns).T)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,7 @@ def intervals(
 ) -> list[Interval]:
     """Expected value and calibrated central credible interval of exp(value), one each."""
     wide = model.calibrated(marginal, configurations)
-    low = np.exp(wide.quantile((1 - confidence) / 2))
-    high = np.exp(wide.quantile((1 + confidence) / 2))
+    low, high = np.exp(wide.quantiles([(1 - confidence) / 2, (1 + confidence) / 2]))
     value = marginal.expected()
     return [
         Interval(float(v), float(min(lo, v)), float(max(hi, v)), confidence)

@@ -1,28 +1,37 @@
 """A recommendation without a single invocation, from telemetry alone.
 
-One memory size alone cannot tell processor time from waiting. What telemetry has (the spread of
-the duration, init, Max Memory Used, earlier memory sizes in the history) narrows the law; where
-that is not enough to be within the tolerance, the answer is how many invocations would settle it.
+One memory size alone cannot tell processor time from waiting. What telemetry has (the duration,
+init, Max Memory Used, earlier memory sizes in the history) narrows the law; where that is not
+enough, the answer is what is missing and how many invocations would settle it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 
-from lambda_autotuner.tuning.decision import Policy
+import numpy as np
+from scipy.special import ndtri
+
+from lambda_autotuner.tuning.decision import Decision, Policy, decide
 from lambda_autotuner.tuning.evidence import Configuration, Evidence
+from lambda_autotuner.tuning.gradient import probe_gains
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import Objective
-from lambda_autotuner.tuning.pricing import Rates
+from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates
 from lambda_autotuner.tuning.priors import Priors
 from lambda_autotuner.tuning.recommendation import NeedMoreData, Recommendation, Settled
 from lambda_autotuner.tuning.space import Space
 from lambda_autotuner.tuning.units import Architecture
-from lambda_autotuner.tuning.verdict import conclude
+from lambda_autotuner.tuning.verdict import candidates_of, conclude
 from lambda_autotuner.tuning.workload import Workload
 
 COMMIT_TOLERANCE_PCT = 5.0
-_TYPICAL_INVOCATIONS = 12
+"""A passive answer is given only when nothing else is likely to be better by more than this."""
+_LEAST_INVOCATIONS = 6
+_MOST_INVOCATIONS = 25
+_FIRST_SIZES = 3
 
 
 def recommend_passive(
@@ -35,6 +44,7 @@ def recommend_passive(
     workload: Workload | None = None,
     policy: Policy | None = None,
     priors: Priors | None = None,
+    picture: bool = True,
 ) -> Recommendation:
     """What to do, from telemetry alone.
 
@@ -47,31 +57,98 @@ def recommend_passive(
         workload: How the function is used.
         policy: How sure is sure enough.
         priors: Numbers learned once from data; the packaged ones by default.
+        picture: Whether the answer carries the points of the curve.
+
+    Returns:
+        A change or to keep things only where, with the policy's confidence, no allowed size is
+        better than the pick by more than 5 %; `NeedMoreData` or `Infeasible` otherwise.
     """
     policy = policy or Policy()
     model = Model(evidence, workload or Workload(), rates, priors)
-    answer = conclude(model, space, objective, policy, current=current)
+    answer = conclude(model, space, objective, policy, current=current, picture=picture)
     if not isinstance(answer, Settled):
         return answer
-    committed = Policy(COMMIT_TOLERANCE_PCT, policy.confidence, policy.regret_pct)
-    settled = conclude(model, space, objective, committed, current=current)
-    if isinstance(settled, Settled) and settled.probability_best >= policy.confidence:
+    candidates = candidates_of(model, space, current)
+    lenient = replace(policy, tolerance_pct=max(COMMIT_TOLERANCE_PCT, policy.tolerance_pct))
+    decision = decide(model, objective, candidates, lenient)
+    reasons = _against(model, decision, policy)
+    if decision is None or not reasons:
         return answer
-    picked = Configuration(answer.proposed.memory_mb, _architecture(answer.proposed.architecture))
+    invocations = _enough(model, decision)
+    gains = probe_gains(model, objective, decision)
+    first = [int(i) for i in np.argsort(-gains, kind="stable")[:_FIRST_SIZES]]
     return NeedMoreData(
         objective=answer.objective,
         confidence=answer.confidence,
+        reasons=("Guessing would risk more than a few invocations cost.",),
+        changes_answer=answer.changes_answer,
         notes=answer.notes,
         curve=answer.curve,
         current=answer.current,
         advice=answer.advice,
-        missing=("The sizes seen do not tell processor time from waiting well enough.",),
-        invocations=_TYPICAL_INVOCATIONS,
-        cost_usd=_TYPICAL_INVOCATIONS * answer.proposed.cost_usd.value,
-        sizes_mb=(picked.memory_mb,),
-        leaning=picked,
+        missing=reasons,
+        invocations=invocations,
+        cost_usd=invocations * float(decision.expected_cost[decision.pick]),
+        sizes_mb=tuple(sorted({decision.configurations[i].memory_mb for i in first})),
+        leaning=decision.picked,
     )
 
 
-def _architecture(name: str) -> Architecture:
-    return "arm64" if name == "arm64" else "x86_64"
+def _against(model: Model, decision: Decision | None, policy: Policy) -> tuple[str, ...]:
+    """What speaks against an answer; nothing where the evidence allows one."""
+    if decision is None:
+        return ("No allowed size is left.",)
+    found = []
+    picked = decision.picked
+    if decision.probability_best < policy.confidence:
+        sizes = len({s.configuration for s in model.evidence.summaries() if s.succeeded})
+        seen = "one memory size" if sizes == 1 else f"{sizes} memory sizes"
+        found.append(
+            f"From {seen} it is {decision.probability_best:.0%} sure that nothing beats {picked} "
+            f"by more than {COMMIT_TOLERANCE_PCT:g} %; {policy.confidence:.0%} is wanted."
+        )
+    hidden = _below_the_floor(model, decision)
+    if hidden is not None:
+        found.append(hidden)
+    smallest = min(s.configuration.memory_mb for s in model.evidence.summaries())
+    if picked.memory_mb < smallest and model.floor.memory_mb == 0:
+        found.append(
+            f"Max Memory Used is unknown, so {picked} could run out of memory: no size below "
+            f"{smallest} MB was ever seen to run."
+        )
+    return tuple(found)
+
+
+def _below_the_floor(model: Model, decision: Decision) -> str | None:
+    """Sizes that hold what was used, but not the headroom, may be the better ones."""
+    used = [s.max_memory_used_mb for s in model.evidence.summaries() if s.max_memory_used_mb]
+    if not used:
+        return None
+    cost = decision.expected_cost
+    between = [
+        index
+        for index, where in enumerate(decision.configurations)
+        if min(used) < where.memory_mb < model.floor.memory_mb
+    ]
+    gain = 1 + COMMIT_TOLERANCE_PCT / FULL_PERCENT
+    better = [index for index in between if cost[index] * gain < cost[decision.pick]]
+    if not better:
+        return None
+    best = decision.configurations[min(better, key=lambda index: float(cost[index]))]
+    return (
+        f"{best} looks cheaper still and would hold the {min(used)} MB that were used, but with too "
+        "little room to go there untried."
+    )
+
+
+def _enough(model: Model, decision: Decision) -> int:
+    """About how many invocations would tell the likely sizes apart within the tolerance.
+
+    Three likely sizes, each measured until the error of its mean is a third of the tolerance, and
+    a few invocations to find them.
+    """
+    noise = model.warm.noise_level if model.warm is not None else 0.05
+    error = COMMIT_TOLERANCE_PCT / FULL_PERCENT / float(ndtri(0.95))
+    replicates = math.ceil((noise / error) ** 2)
+    rivals = min(len(decision.tied), _FIRST_SIZES) + 1
+    return min(_MOST_INVOCATIONS, max(_LEAST_INVOCATIONS, _FIRST_SIZES + rivals * replicates))

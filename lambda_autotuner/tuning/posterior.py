@@ -27,7 +27,14 @@ _PRUNE_FROM = 6
 _KEPT_SHAPES = 128
 _JUDGES = 4
 _NEGLIGIBLE = 1e-4
-_BISECTIONS = 30
+_COLD_OFFSET = 0.05
+_COLD_OFFSET_SD = 0.25
+_LONE = 1
+_SUSPICIOUS = 3.5
+_ENOUGH_TO_DOUBT = 4
+_QUANTILE_GRID = 41
+_QUANTILE_REACH = 4.5
+_QUANTILE_STRIDE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +44,22 @@ class Observations:
     Attributes:
         configurations: The k measured configurations.
         log_mean: Log of the arithmetic mean duration in ms, shape (k,).
-        count: Number of replicates, shape (k,).
+        count: Number of invocations behind each mean, shape (k,).
         scatter: Sum of squared relative deviations from the mean, shape (k,).
+        freedom: Degrees of freedom of the scatter, shape (k,): one less than the invocations that
+            were seen one by one.
         extra_variance: Variance of `log_mean` that replicates do not show, shape (k,).
+        cold: 1 for rows that stand for cold invocations (without init), else 0, shape (k,). They
+            share an unknown offset from warm ones; a configuration may have a row of each.
     """
 
     configurations: tuple[Configuration, ...]
     log_mean: Floats
     count: Floats
     scatter: Floats
+    freedom: Floats
     extra_variance: Floats
+    cold: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +113,27 @@ class Marginal:
         value = np.broadcast_to(np.asarray(log_value, dtype=float), (len(self.means),))
         return np.asarray(ndtr((value[:, None] - self.means) / self.deviations).mean(axis=1))
 
-    def quantile(self, probability: float) -> Floats:
-        """Quantile of the log mean duration, shape (M,), by bisection."""
-        low = (self.means - 9 * self.deviations).min(axis=1)
-        high = (self.means + 9 * self.deviations).max(axis=1)
-        for _ in range(_BISECTIONS):
-            middle = (low + high) / 2
-            under = self.below(middle) < probability
-            low, high = np.where(under, middle, low), np.where(under, high, middle)
-        return np.asarray((low + high) / 2)
+    def quantiles(self, probabilities: Sequence[float]) -> Floats:
+        """Quantiles of the log value by interpolation of the mixture's distribution function.
+
+        Every fourth component is enough, for they are sorted by nodes and equally likely.
+
+        Args:
+            probabilities: The Q probabilities, each between 0 and 1.
+
+        Returns:
+            Array of shape (Q, M).
+        """
+        means = self.means[:, ::_QUANTILE_STRIDE]
+        deviations = self.deviations[:, ::_QUANTILE_STRIDE]
+        centre = means.mean(axis=1)
+        spread = np.sqrt((deviations**2).mean(axis=1) + means.var(axis=1))
+        steps = np.linspace(-_QUANTILE_REACH, _QUANTILE_REACH, _QUANTILE_GRID)
+        grid = centre[:, None] + spread[:, None] * steps
+        share = ndtr((grid[:, :, None] - means[:, None, :]) / deviations[:, None, :]).mean(axis=2)
+        return np.stack(
+            [np.interp(probabilities, share[m], grid[m]) for m in range(len(grid))], axis=1
+        )
 
 
 class Posterior:
@@ -136,7 +161,7 @@ class Posterior:
         seen, nu = self._seen, self._priors.noise_freedom
         levels = np.asarray(self._priors.noise_levels)
         variance = levels[:, None] ** 2
-        freedom = seen.count - 1
+        freedom = seen.freedom
         logw = np.log(np.asarray(self._priors.noise_weights)) + (
             nu * np.log(levels)[:, None]
             - 0.5 * (nu + freedom) * np.log(nu * variance + seen.scatter)
@@ -147,32 +172,55 @@ class Posterior:
         return levels[keep], logw[keep]
 
     def _fit(self) -> None:
-        seen, priors = self._seen, self._priors
+        seen = self._seen
         levels, noise_logw = self._noise_nodes()
-        nodes = priors.residual_nodes
+        nodes = self._priors.residual_nodes
         self._node = np.repeat(np.arange(len(nodes)), len(levels))
         self._level = np.tile(levels, len(nodes))
-        noise = self._local(self._level[:, None]) / seen.count + seen.extra_variance
         kernels = self._kernels(self._memory, self._arch, self._memory, self._arch)
-        matrix = kernels[self._node] + noise[:, :, None] * np.eye(len(self._memory))
-        self._inverse = np.linalg.inv(matrix)
-        _, logdet = np.linalg.slogdet(matrix)
-        residual = seen.log_mean[:, None] - self._shapes.rows(self._size)
+        kernels += _COLD_OFFSET_SD**2 * np.outer(seen.cold, seen.cold)
+        residual = (seen.log_mean - _COLD_OFFSET * seen.cold)[:, None]
+        residual = residual - self._shapes.rows(self._size)
         self._centre = residual.mean(axis=0)
         residual -= self._centre
-        self._plausible = self._prune(residual)
-        residual = residual[:, self._plausible]
-        self._solved = self._inverse @ residual
         prior = np.log([node.weight for node in nodes])[self._node]
-        logw = (
-            -0.5 * (self._solved * residual).sum(axis=1)
-            - 0.5 * logdet[:, None]
-            + (prior + np.tile(noise_logw, len(nodes)))[:, None]
-        )
-        weight = np.exp(logw - logw.max())
-        weight /= weight.sum()
+        prior = prior + np.tile(noise_logw, len(nodes))
+        noise = self._local(self._level[:, None]) / seen.count + seen.extra_variance
+        weight = self._weigh(kernels, residual, noise, prior)
+        doubt = self._doubt(weight)
+        if doubt.any():
+            weight = self._weigh(kernels, residual, noise + doubt, prior)
         self._node_weight = weight.sum(axis=1)
         self._resample(weight)
+
+    def _weigh(self, kernels: Floats, residual: Floats, noise: Floats, log_prior: Floats) -> Floats:
+        """Posterior weight of every pair of nodes and plausible shape, (H, P')."""
+        matrix = kernels[self._node] + noise[:, :, None] * np.eye(len(residual))
+        self._inverse = np.linalg.inv(matrix)
+        _, logdet = np.linalg.slogdet(matrix)
+        self._plausible = self._prune(residual)
+        plausible = residual[:, self._plausible]
+        self._solved = self._inverse @ plausible
+        logw = -0.5 * (self._solved * plausible).sum(axis=1)
+        logw += (log_prior - 0.5 * logdet)[:, None]
+        weight = np.exp(logw - logw.max())
+        return np.asarray(weight / weight.sum())
+
+    def _doubt(self, weight: Floats) -> Floats:
+        """Variance to add to lone observations that nothing else agrees with, shape (k,).
+
+        Each is compared with what all others predict for it (leave one out, under the likeliest
+        component). One invocation that is off by more than 3.5 standard deviations is more likely
+        an event of its own than the curve; it stays in, with the width that makes it two
+        deviations off. Replicates that agree are believed.
+        """
+        node, column = np.unravel_index(int(weight.argmax()), weight.shape)
+        precision = np.diag(self._inverse[node])
+        off = self._solved[node, :, column] / precision
+        lone = (self._seen.count <= _LONE) & (off**2 * precision > _SUSPICIOUS**2)
+        if len(off) < _ENOUGH_TO_DOUBT:
+            return np.zeros(len(off))
+        return np.where(lone, off**2 / 4 - 1 / precision, 0.0)
 
     def _prune(self, residual: Floats) -> np.ndarray:
         """Indices of the shapes that are among the likeliest under tight or forgiving nodes.
@@ -195,7 +243,7 @@ class Posterior:
     def _local(self, level: Floats) -> Floats:
         """Variance of one invocation at each measured size, given the noise level."""
         nu = self._priors.noise_freedom
-        return np.asarray((nu * level**2 + self._seen.scatter) / (nu + self._seen.count - 1))
+        return np.asarray((nu * level**2 + self._seen.scatter) / (nu + self._seen.freedom))
 
     def _resample(self, weight: Floats) -> None:
         """Systematic resampling to K equally likely pairs of (nodes, shape)."""
@@ -281,7 +329,8 @@ class Posterior:
     def _noise(self, configurations: Sequence[Configuration]) -> Floats:
         """Variance of the log of one more sample at each configuration."""
         level = np.sqrt(self._node_weight @ self._level**2)
-        local = dict(zip(self._seen.configurations, self._local(level).tolist(), strict=True))
+        rows = zip(self._seen.configurations, self._local(level), self._seen.cold, strict=True)
+        local = {where: float(variance) for where, variance, cold in rows if not cold}
         untried = float(level**2)
         return np.asarray([local.get(where, untried) for where in configurations])
 

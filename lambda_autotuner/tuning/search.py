@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lambda_autotuner.errors import UsageError
-from lambda_autotuner.tuning.decision import Decision, Policy, decide
+from lambda_autotuner.tuning.decision import Decision, Policy, decide, meets_slo
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Outcome, Sample
 from lambda_autotuner.tuning.gradient import knowledge_gradient
 from lambda_autotuner.tuning.model import Model
-from lambda_autotuner.tuning.objective import Objective
+from lambda_autotuner.tuning.objective import CostUnderSlo, Objective
 from lambda_autotuner.tuning.observation import failing
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates, invocation_cost_usd
 from lambda_autotuner.tuning.priors import Priors
@@ -28,6 +28,7 @@ from lambda_autotuner.tuning.workload import Workload
 
 _MAXIMUM_THROTTLED = 10
 _FAILED_SIZES_TO_GIVE_UP = 4
+_ENOUGH_AT_ONE_SIZE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +189,13 @@ class Search:
             self._stopped = answer
         return self._stopped
 
-    def recommendation(self) -> Recommendation:
-        """What to do, from everything known; can be called at any time."""
+    def recommendation(self, *, picture: bool = True) -> Recommendation:
+        """What to do, from everything known; can be called at any time.
+
+        Args:
+            picture: Whether the answer carries the points of the curve; without them it is
+                several times faster, which progress after every `tell` may want.
+        """
         answer = self.ask()
         return conclude(
             self.model,
@@ -199,6 +205,7 @@ class Search:
             current=self.current,
             spent=(self.spent_invocations, self.spent_usd),
             stopped=answer.reason if isinstance(answer, Stop) else None,
+            picture=picture,
         )
 
     def _next(self) -> Probe | Stop:
@@ -250,12 +257,20 @@ class Search:
         return Stop("Every invocation failed, up to the largest allowed size.", "failing")
 
     def _rescue(self, candidates: tuple[Configuration, ...]) -> Probe | Stop:
-        """Nothing meets the limits yet: look at the largest size before giving up."""
+        """Nothing is known to meet the limits: measure what is likeliest to, before giving up."""
+        chance = np.where(self.model.excluded(candidates), 0.0, 1.0)
+        if isinstance(self.objective, CostUnderSlo):
+            chance = chance * meets_slo(self.model, self.objective, candidates)
+        best = candidates[int(np.argmax(chance))]
+        likely = float(chance.max())
+        seen = self._evidence.at(best.memory_mb, best.architecture)
+        if likely > 1 - self.policy.confidence and seen.succeeded < _ENOUGH_AT_ONE_SIZE:
+            return Probe(best.memory_mb, best.architecture, 1)
         largest = candidates[-1]
         summary = self._evidence.at(largest.memory_mb, largest.architecture)
-        if summary.succeeded + summary.failed < 2 and failing(summary) is None:
+        if summary.succeeded + summary.failed < self.policy.replicates and not failing(summary):
             return Probe(largest.memory_mb, largest.architecture, 1)
-        return Stop("No allowed size meets the limits.", "nothing_allowed")
+        return Stop("No allowed size is likely to meet the limits.", "nothing_allowed")
 
     def _improve(self, decision: Decision) -> Probe | Stop:
         pick = decision.picked

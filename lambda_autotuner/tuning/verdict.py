@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,10 @@ from lambda_autotuner.tuning.recommendation import (
 )
 from lambda_autotuner.tuning.sensitivity import what_would_change
 from lambda_autotuner.tuning.space import Space
+from lambda_autotuner.tuning.units import DAYS_PER_MONTH
 
 _P95 = 95.0
+_TO_SETTLE_AN_SLO = 10
 
 
 def conclude(
@@ -42,6 +45,7 @@ def conclude(
     current: Configuration | None,
     spent: tuple[int, float] = (0, 0.0),
     stopped: str | None = None,
+    picture: bool = True,
 ) -> Recommendation:
     """The answer to give with what is known.
 
@@ -53,11 +57,12 @@ def conclude(
         current: The configuration in production; None where there is none.
         spent: Invocations and US dollars that the measurement took.
         stopped: Why measuring ended; None while it goes on or where nothing was measured.
+        picture: Whether the answer carries the points of the curve.
     """
     base = _base(objective, policy, spent, stopped)
     if model.warm is None or not any(s.succeeded for s in model.evidence.summaries()):
         return _nothing_ran(model, base)
-    candidates = _candidates(model, space, current)
+    candidates = candidates_of(model, space, current)
     pick = choose(model, objective, space.configurations(), policy)
     if pick is None:
         return _nothing_allowed(model, objective, candidates, policy, base)
@@ -67,12 +72,18 @@ def conclude(
     decision = decide(model, objective, candidates, policy)
     if decision is None:
         return _nothing_allowed(model, objective, candidates, policy, base)
-    return _settled(model, objective, policy, decision, current, base)
+    settled = _settled(model, objective, policy, decision, current, base)
+    if not picture:
+        return settled
+    percentile = objective.percentile if isinstance(objective, CostUnderSlo) else _P95
+    points = curve(model, decision.configurations, policy.confidence, percentile)
+    return replace(settled, curve=points)
 
 
-def _candidates(
+def candidates_of(
     model: Model, space: Space, current: Configuration | None
 ) -> tuple[Configuration, ...]:
+    """What is looked at one by one: the space, thinned where it is large, and what was seen."""
     seen = [summary.configuration.memory_mb for summary in model.evidence.summaries()]
     if current is not None:
         seen.append(current.memory_mb)
@@ -120,6 +131,14 @@ def _nothing_allowed(
             f"p{objective.percentile:g} below {objective.slo_ms:g} ms is met with a probability "
             f"of {chance[best]:.0%} at best, at {nearest}; {policy.confidence:.0%} is wanted."
         )
+        if chance[best] > 1 - policy.confidence:
+            return NeedMoreData(
+                **base,
+                missing=tuple(violated),
+                invocations=_TO_SETTLE_AN_SLO,
+                sizes_mb=(nearest.memory_mb,),
+                leaning=nearest,
+            )
     if not violated:
         violated.append(f"No allowed size is left: {model.floor.reason}")
     return Infeasible(**base, violated=tuple(violated), nearest=nearest)
@@ -132,21 +151,19 @@ def _settled(
     decision: Decision,
     current: Configuration | None,
     base: dict[str, Any],
-) -> Recommendation:
+) -> Change | Keep:
     wanted = [decision.picked] if current is None else [decision.picked, current]
     found = outlooks(model, wanted, policy.confidence)
     proposed, today = found[0], found[1] if current is not None else None
     saving, month = _saving(model, proposed, today, policy.confidence)
     tied = tuple(decision.configurations[i] for i in decision.tied)
     fastest = decision.configurations[min(decision.tied, key=lambda i: decision.expected_ms[i])]
-    percentile = objective.percentile if isinstance(objective, CostUnderSlo) else _P95
     advice = advise(model, decision.picked, proposed, today)
     base |= {
         "reasons": (*base["reasons"], *_reasons(decision, policy)),
         "constraints": _constraints(model, objective, decision.picked, proposed, policy),
         "advice": advice,
-        "measurement": _measurement(model, base["measurement"], month),
-        "curve": curve(model, decision.configurations, policy.confidence, percentile),
+        "measurement": _measurement(base["measurement"], month),
         "current": today,
         "notes": _notes(model),
         "changes_answer": what_would_change(model, objective, decision, policy, current),
@@ -203,19 +220,18 @@ def _architecture(outlook: Outlook) -> Any:
     return outlook.architecture
 
 
-def _measurement(model: Model, measurement: Measurement, month: Interval | None) -> Measurement:
+def _measurement(measurement: Measurement, month: Interval | None) -> Measurement:
     if month is None or month.value <= 0:
         return measurement
-    days = measurement.cost_usd / (month.value / 30.4375)
+    days = measurement.cost_usd / (month.value / DAYS_PER_MONTH)
     return Measurement(measurement.invocations, measurement.cost_usd, days)
 
 
 def _reasons(decision: Decision, policy: Policy) -> tuple[str, ...]:
     return (
-        f"{decision.picked} has the lowest expected loss: {decision.expected_loss:.2%} against "
-        f"the true best.",
-        f"No other allowed size beats it by more than {policy.tolerance_pct:g} % with a "
-        f"probability of {decision.probability_best:.0%}.",
+        f"Expected loss of {decision.picked} against the true best: {decision.expected_loss:.2%}.",
+        f"{decision.probability_best:.0%} sure that no other size beats it by more than "
+        f"{policy.tolerance_pct:g} %.",
     )
 
 

@@ -32,6 +32,9 @@ class Workload:
         snapstart: Whether SnapStart is on.
         architecture_portable: Whether the code can run on the other architecture (pure Python
             or JavaScript, multi-architecture layers); None is unknown.
+        tail_ratios: Percentile of the warm duration divided by its mean, as telemetry over many
+            invocations shows it: pairs of (percentile, ratio), for the tail carries over to other
+            sizes better than any few invocations tell it.
         memory_headroom: Memory kept free above Max Memory Used where a size was not tried, as a
             share of what was used.
         horizon_days: Time over which a measurement has to pay back.
@@ -52,6 +55,7 @@ class Workload:
     package_type: str = "Zip"
     snapstart: bool = False
     architecture_portable: bool | None = None
+    tail_ratios: tuple[tuple[float, float], ...] = ()
     memory_headroom: float = 0.15
     horizon_days: float = 30.0
 
@@ -67,6 +71,10 @@ class Workload:
             value = getattr(self, name)
             if value is not None:
                 finite(name, value, minimum=0)
+        for percentile, ratio in self.tail_ratios:
+            if not 0 < finite("percentile", percentile) < FULL_PERCENT:
+                raise UsageError(f"A percentile is between 0 and 100, not {percentile!r}.")
+            finite("tail_ratios", ratio, minimum=0, exclusive=True)
         finite("horizon_days", self.horizon_days, minimum=0, exclusive=True)
         for name in ("cold_rate", "timeout_share"):
             value = getattr(self, name)
