@@ -8,6 +8,9 @@ from typing import Any
 from lambda_autotuner.cli.door import Door
 
 
+_LISTED = 60
+
+
 def merge(door: Door, path: Path, chosen: dict[str, Any]) -> dict[str, Any]:
     """Fill in the options that nobody typed from the file, and say what is done differently.
 
@@ -60,9 +63,13 @@ def merge(door: Door, path: Path, chosen: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options(found: Any) -> dict[str, Any]:
+    sizes = found.space.sizes_mb
     mapped: dict[str, Any] = {
         "objective": str(found.objective),
-        "sizes": ",".join(str(size) for size in found.space.sizes_mb),
+        "min_memory": sizes[0],
+        "max_memory": sizes[-1],
+        # ALL is a range, which the guardrails may narrow; a list is taken as it stands.
+        "sizes": ",".join(str(size) for size in sizes) if len(sizes) <= _LISTED else None,
         "max_invocations": found.most_invocations,
         "pause": found.pause_ms,
         "payload_s3": found.payload_s3,
