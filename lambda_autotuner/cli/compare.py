@@ -14,7 +14,9 @@ from lambda_autotuner.cli.door import Door, common_options, pass_door
 @click.argument("b")
 @click.option("--from", "source", type=click.Choice(["files", "mlflow"]), default="files", show_default=True,
               help="Where the runs are: results folders, or evaluations in MLflow (name or run id).")  # fmt: skip
-@click.option("--page", type=click.Path(path_type=Path), help="Write the comparison as one HTML page.")
+@click.option(
+    "--page", type=click.Path(path_type=Path), help="Write the comparison as one HTML page."
+)
 @common_options
 @pass_door
 def command(door: Door, a: str, b: str, source: str, page: Path | None) -> None:
@@ -26,7 +28,6 @@ def command(door: Door, a: str, b: str, source: str, page: Path | None) -> None:
 
     if source == "mlflow":
         import mlflow_integration as tracing
-
         from lambda_autotuner.evaluation.remote import results_of
 
         status = tracing.initialize_mlflow(state_dir=door.settings.state_dir)

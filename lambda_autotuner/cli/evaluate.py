@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate")
-@click.option("--sample-size", type=click.IntRange(min=1), help="Ask a stratified sample of this size.")
+@click.option(
+    "--sample-size", type=click.IntRange(min=1), help="Ask a stratified sample of this size."
+)
 @click.option("--category", "categories", multiple=True, help="Only this category (repeatable).")
 @click.option(
     "--difficulty",
@@ -26,19 +28,38 @@ if TYPE_CHECKING:
     help="Only this difficulty (repeatable).",
 )
 @click.option("--ids", help="Only these questions, separated by commas.")
-@click.option("--questions", type=click.Path(path_type=Path), help="A file or folder of one's own questions.")
-@click.option("--repeat", type=click.IntRange(min=1, max=100), default=1, show_default=True, help="Ask each question so often.")
+@click.option(
+    "--questions", type=click.Path(path_type=Path), help="A file or folder of one's own questions."
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1, max=100),
+    default=1,
+    show_default=True,
+    help="Ask each question so often.",
+)
 @click.option("--model", help="Model to evaluate, as the setting `model`.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set a setting (repeatable).")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set a setting (repeatable)."
+)
 @click.option("--concurrency", type=click.IntRange(min=1, max=64), help="Questions at once.")
 @click.option("--results", type=click.Path(path_type=Path), help="Folder for the results.")
-@click.option("--new", "fresh", is_flag=True, help="Start afresh instead of continuing an unfinished run.")
-@click.option("--gate", type=click.Path(path_type=Path), help="Rules that must hold; exit code 1 if not.")
+@click.option(
+    "--new", "fresh", is_flag=True, help="Start afresh instead of continuing an unfinished run."
+)
+@click.option(
+    "--gate", type=click.Path(path_type=Path), help="Rules that must hold; exit code 1 if not."
+)
 @click.option("--baseline", help="A finished run to compare with (a path, a name, or `latest`).")
-@click.option("--judge", "judge_model", metavar="MODEL", help="Also ask this model's opinion (decides nothing).")
+@click.option(
+    "--judge",
+    "judge_model",
+    metavar="MODEL",
+    help="Also ask this model's opinion (decides nothing).",
+)
 @common_options
 @pass_door
-def command(door: Door, **options: Any) -> int:
+def command(door: Door, /, **options: Any) -> int:
     """Ask the agent the questions of the suite, in a private sandbox, and score the answers."""
     return run(door, **options)
 

@@ -17,13 +17,18 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--questions", type=click.Path(path_type=Path), help="A file or folder of one's own questions.")
+@click.option(
+    "--questions", type=click.Path(path_type=Path), help="A file or folder of one's own questions."
+)
 @click.option("--category", "categories", multiple=True, help="Only this category (repeatable).")
 @click.option("--held-out/--shown", default=None, help="Only wordings that are (not) held out.")
 @common_options
 @pass_door
 def list_questions(
-    door: Door, questions: Path | None, categories: tuple[str, ...], held_out: bool | None  # noqa: FBT001 - click's calling convention
+    door: Door,
+    questions: Path | None,
+    categories: tuple[str, ...],
+    held_out: bool | None,  # noqa: FBT001 - click's calling convention
 ) -> None:
     """List the questions with their category and difficulty."""
     from rich.table import Table
@@ -39,7 +44,13 @@ def list_questions(
     table = Table("id", "category", "difficulty", "turns", "question", box=None, pad_edge=False)
     for question in chosen:
         first = question.turns[0].ask[:80]
-        table.add_row(question.id, question.category, question.difficulty.value, str(len(question.turns)), first)
+        table.add_row(
+            question.id,
+            question.category,
+            question.difficulty.value,
+            str(len(question.turns)),
+            first,
+        )
     table.caption = f"{len(chosen)} questions in {len({q.category for q in chosen})} categories, suite {suite.digest}"
     door.emit([question.model_dump(mode="json") for question in chosen], text=table)
 
@@ -67,7 +78,9 @@ def check(door: Door, path: Path | None, static: bool, sample_size: int | None) 
         for line in verified.lines():
             door.say(line)
     report["faults"] = faults
-    door.emit(report, text="\n".join(faults) or f"{len(suite.questions)} questions, no faults found.")
+    door.emit(
+        report, text="\n".join(faults) or f"{len(suite.questions)} questions, no faults found."
+    )
     return EXIT_NEGATIVE if faults else 0
 
 
@@ -103,4 +116,6 @@ def new(door: Door, path: Path, category: str) -> None:
         path.write_text(_TEMPLATE.format(category=category), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
-    door.emit({"path": str(path)}, text=f"Wrote {path}. Check it: lambda-autotuner questions check {path}")
+    door.emit(
+        {"path": str(path)}, text=f"Wrote {path}. Check it: lambda-autotuner questions check {path}"
+    )

@@ -117,7 +117,8 @@ class Comparison:
             "unsafe_b": list(self.unsafe_b),
             "secondary": [item.to_dict() for item in self.secondary],
             "categories": {
-                name: {"a": a, "b": b, "questions": n} for name, (a, b, n) in self.categories.items()
+                name: {"a": a, "b": b, "questions": n}
+                for name, (a, b, n) in self.categories.items()
             },
             "notes": list(self.notes),
         }

@@ -83,10 +83,12 @@ class Number(Fact):
 
     @property
     def expected(self) -> str:
+        """For a person to read."""
         of = f" of {self.subject}" if self.subject else ""
         return f"{self.label}{of}: {self._written(self.value)}"
 
     def statement(self) -> str:
+        """A sentence that states the fact."""
         near = f" ({self.near[0]})" if self.near else ""
         subject = f"{self.subject}: " if self.subject else ""
         return f"{subject}{self.label}{near} is {self._written(self.value)}."
@@ -99,6 +101,7 @@ class Number(Fact):
         return f"{'$' if self.dimension == 'usd' else ''}{digits}{unit}"
 
     def check(self, text: str) -> Verdict:
+        """Whether a text states the fact."""
         text = plain(text)
         if self.subject is None:
             return self._check_in(text)
@@ -144,14 +147,17 @@ class Names(Fact):
 
     @property
     def expected(self) -> str:
+        """For a person to read."""
         return f"{self.label}: {', '.join(self.names) or 'none'}"
 
     def statement(self) -> str:
+        """A sentence that states the fact."""
         if not self.names:
             return f"{self.label}: none, there are no such entries."
         return f"{self.label}: {', '.join(self.names)}."
 
     def check(self, text: str) -> Verdict:
+        """Whether a text states the fact."""
         text = plain(text)
         missing = [name for name in self.names if not mentions(text, name)]
         needed = len(self.names) if self.at_least is None else self.at_least
@@ -187,12 +193,15 @@ class Ranking(Fact):
 
     @property
     def expected(self) -> str:
+        """For a person to read."""
         return f"{self.label}: {', '.join(self.names[: self.top])}"
 
     def statement(self) -> str:
+        """A sentence that states the fact."""
         return f"{self.label}, in order: {', '.join(self.names[: self.top])}."
 
     def check(self, text: str) -> Verdict:
+        """Whether a text states the fact."""
         text = plain(text)
         found = {name: first_mention(text, name) for name in self.universe}
         order = sorted((n for n in self.universe if found[n] >= 0), key=lambda name: found[name])
@@ -223,12 +232,15 @@ class Choice(Fact):
 
     @property
     def expected(self) -> str:
+        """For a person to read."""
         return f"{self.label}: {self.winner}"
 
     def statement(self) -> str:
+        """A sentence that states the fact."""
         return f"{self.winner} is {self.more[0]} ({self.label})."
 
     def check(self, text: str) -> Verdict:
+        """Whether a text states the fact."""
         text = plain(text)
         for sentence in sentences(text):
             places = {n: first_mention(sentence, n) for n in (self.winner, *self.losers)}
@@ -252,17 +264,23 @@ class Words(Fact):
 
     @property
     def expected(self) -> str:
+        """For a person to read."""
         return f"{self.label}: {self.alternatives[0]}"
 
     def statement(self) -> str:
+        """A sentence that states the fact."""
         near = f" ({self.near[0]})" if self.near else ""
         return f"{self.label}{near}: {self.alternatives[0]}."
 
     def check(self, text: str) -> Verdict:
+        """Whether a text states the fact."""
         text = plain(text)
         for alternative in self.alternatives:
             wanted = plain(alternative)
-            edges = (r"(?<!\w)" if wanted[:1].isalnum() else "", r"(?!\w)" if wanted[-1:].isalnum() else "")
+            edges = (
+                r"(?<!\w)" if wanted[:1].isalnum() else "",
+                r"(?!\w)" if wanted[-1:].isalnum() else "",
+            )
             for match in re.finditer(edges[0] + re.escape(wanted) + edges[1], text):
                 if not self.near or _has_near(text, match.start(), match.end(), self.near):
                     return Verdict(ok=True)
@@ -290,11 +308,11 @@ def passages(text: str, subject: str, others: Sequence[str]) -> list[str]:
 
     What follows its name up to another's; what precedes it only when nothing numeric follows.
     """
-    found: list[tuple[int, int, bool]] = []
-    for name in (subject, *others):
-        for match in re.finditer(rf"(?<![\w-]){re.escape(name)}(?![\w]|-\w)", text):
-            found.append((match.start(), match.end(), name == subject))
-    found.sort()
+    found = sorted(
+        (match.start(), match.end(), name == subject)
+        for name in (subject, *others)
+        for match in re.finditer(rf"(?<![\w-]){re.escape(name)}(?![\w]|-\w)", text)
+    )
     parts: list[str] = []
     for position, (start, end, is_subject) in enumerate(found):
         if not is_subject:

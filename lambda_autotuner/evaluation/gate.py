@@ -22,7 +22,7 @@ class GateRules(Strict):
     not_significantly_worse: bool = True
     no_infrastructure_errors: bool = False
     minimum_success_rate: float | None = Field(None, ge=0, le=1)
-    minimum_success_rate_by_category: dict[str, float] = {}
+    minimum_success_rate_by_category: dict[str, float] = Field(default_factory=dict)
     slowest_question_seconds: float | None = Field(None, gt=0)
     allowed_to_break: tuple[str, ...] = ()
 

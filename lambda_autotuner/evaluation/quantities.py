@@ -29,7 +29,15 @@ _MB = {
 }  # fmt: skip
 _USD = {"usd": 1.0, "dollar": 1.0, "dollars": 1.0, "cent": 0.01, "cents": 0.01, "¢": 0.01}
 _PERCENT = {"%": 1.0, "percent": 1.0, "pct": 1.0, "percentage": 1.0}
-_SCALE = {"k": 1e3, "thousand": 1e3, "million": 1e6, "mio": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9}
+_SCALE = {
+    "k": 1e3,
+    "thousand": 1e3,
+    "million": 1e6,
+    "mio": 1e6,
+    "mn": 1e6,
+    "billion": 1e9,
+    "bn": 1e9,
+}
 _UNITS: dict[str, tuple[Dimension, float]] = {
     **{name: ("ms", factor) for name, factor in _MS.items()},
     **{name: ("mb", factor) for name, factor in _MB.items()},
@@ -88,7 +96,7 @@ def _quantity(text: str, match: re.Match[str]) -> Quantity:
     if match["exponent"]:
         resolution *= 10.0 ** int(match["exponent"][1:])
     end = match.end()
-    factor, dimension = 1.0, None
+    dimension: Dimension | None = None
     scale, end = _scale(text, end)
     if match["currency"]:
         dimension = "usd"
@@ -119,9 +127,7 @@ def _scale(text: str, position: int) -> tuple[float, int]:
 _WIDEST_ROUNDING = 0.15
 
 
-def agrees(
-    quantity: Quantity, expected: float, dimension: Dimension, allowance: float
-) -> bool:
+def agrees(quantity: Quantity, expected: float, dimension: Dimension, allowance: float) -> bool:
     """Whether a quantity states an expected value.
 
     Signs are not compared: `saves $3` and `-$3` say the same.

@@ -89,7 +89,9 @@ def run_tasks(
     try:
         while waiting or running:
             while waiting and len(running) < concurrency:
-                running.add(pool.submit(answer_one, waiting.pop(), contestant, venue, tracking, judge))
+                running.add(
+                    pool.submit(answer_one, waiting.pop(), contestant, venue, tracking, judge)
+                )
             ready, running = wait(running, return_when=FIRST_COMPLETED)
             for future in ready:
                 finish(future.result())
@@ -116,7 +118,7 @@ def answer_one(
                 opinion = judge(question, attempt.replies, attempt.facts)
                 scores = replace(attempt.scored.scores, judge=opinion)
                 attempt.scored = replace(attempt.scored, scores=scores)
-    except Exception as error:  # noqa: BLE001 - the door of one question: the others go on
+    except Exception as error:
         log.debug("question %s failed", question.id, exc_info=True)
         attempt.error = error
     result = attempt.result(task.repeat, started_at)
@@ -185,7 +187,9 @@ class _Attempt:
             total_tokens=sum(reply.total_tokens for reply in self.replies),
             model_calls=sum(reply.model_calls for reply in self.replies),
             tool_calls=sum(len(reply.tools) for reply in self.replies),
-            cost_usd=sum(c for c in costs if c is not None) if any(c is not None for c in costs) else None,
+            cost_usd=sum(c for c in costs if c is not None)
+            if any(c is not None for c in costs)
+            else None,
             error=_described(self.error),
             trace_id=self.trace_id or next((r.trace_id for r in self.replies if r.trace_id), None),
             question=tuple(turn.ask[:_KEPT_CHARS] for turn in question.turns),

@@ -34,10 +34,14 @@ class Verification:
     @property
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the questions."""
-        found = [f"{name}: the oracle does not pass: {why}" for name, why in self.oracle_failures.items()]
+        found = [
+            f"{name}: the oracle does not pass: {why}" for name, why in self.oracle_failures.items()
+        ]
         for bait, (caught, meant) in self.caught.items():
             if meant and caught / meant < LEAST_CAUGHT:
-                found.append(f"the {bait.value} agent slips through: {', '.join(self.slipped[bait][:8])}")
+                found.append(
+                    f"the {bait.value} agent slips through: {', '.join(self.slipped[bait][:8])}"
+                )
         return tuple(found)
 
     def lines(self) -> Iterator[str]:
@@ -52,9 +56,17 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "oracle": {"passed": self.oracle_passed, "questions": self.questions, "failures": self.oracle_failures},
+            "oracle": {
+                "passed": self.oracle_passed,
+                "questions": self.questions,
+                "failures": self.oracle_failures,
+            },
             "baits": {
-                bait.value: {"caught": caught, "meant": meant, "slipped": self.slipped.get(bait, [])}
+                bait.value: {
+                    "caught": caught,
+                    "meant": meant,
+                    "slipped": self.slipped.get(bait, []),
+                }
                 for bait, (caught, meant) in self.caught.items()
             },
         }
@@ -74,7 +86,11 @@ def check_suite(suite: Suite) -> Iterator[str]:
         if groups.setdefault(question.group, question.category) != question.category:
             yield f"{question.id}: the group {question.group} spans two categories"
         # The same words may be asked under other permissions; under the same ones they count twice.
-        words = (*(turn.ask.strip().lower() for turn in question.turns), question.permissions, str(question.setup))
+        words = (
+            *(turn.ask.strip().lower() for turn in question.turns),
+            question.permissions,
+            str(question.setup),
+        )
         if words in wordings:
             yield f"{question.id}: asks what {wordings[words]} asks, word for word"
         wordings.setdefault(words, question.id)
@@ -87,7 +103,9 @@ def ask_all(
     return run_tasks(open_tasks(questions, 1, ()), contestant, venue, None, concurrency=concurrency)
 
 
-def verify(questions: Sequence[Question], settings: Settings, *, concurrency: int = 4) -> Verification:
+def verify(
+    questions: Sequence[Question], settings: Settings, *, concurrency: int = 4
+) -> Verification:
     """Let the oracle and the baits answer, each in sandboxes of its own."""
     with Venue(settings) as venue:
         answered = ask_all(questions, OracleContestant(), venue, concurrency=concurrency)
@@ -106,7 +124,11 @@ def verify(questions: Sequence[Question], settings: Settings, *, concurrency: in
         caught[bait] = (len(meant) - len(passed), len(meant))
         slipped[bait] = passed
     return Verification(
-        len(questions), len(answered) - len(failures), dict(sorted(failures.items())), caught, slipped
+        len(questions),
+        len(answered) - len(failures),
+        dict(sorted(failures.items())),
+        caught,
+        slipped,
     )
 
 

@@ -39,7 +39,7 @@ _COUNTS = ("model", "advanced_model", "fallback_model", "temperature", "search_p
 class Options:
     """What a person asked for on the command line."""
 
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     repeat: int = 1
     fresh: bool = False
     gate: Path | None = None
@@ -118,9 +118,7 @@ def evaluate(
         if continued:
             talk.say(f"Continuing {folder.name}: {len(earlier)} answers are there already.")
         tracking = _tracking(folder, plan, questions, settings, tracing)
-        results = _ask(
-            settings, options, questions, contestant, folder, earlier, tracking, talk
-        )
+        results = _ask(settings, options, questions, contestant, folder, earlier, tracking, talk)
         results = _in_order(results, questions)
         summary = summarise(
             results,
@@ -282,7 +280,11 @@ def _write_report(
         "tracing": _tracing_line(tracing),
     }
     page = run_page(
-        summary, results, title=f"Evaluation {folder.name}", facts=facts, trace_link=_trace_link(tracing)
+        summary,
+        results,
+        title=f"Evaluation {folder.name}",
+        facts=facts,
+        trace_link=_trace_link(tracing),
     )
     (folder.path / REPORT).write_text(page, encoding="utf-8")
 

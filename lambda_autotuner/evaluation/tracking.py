@@ -25,8 +25,9 @@ class _Silent:
 class Tracking:
     """One evaluation's records; every method is harmless when tracing is off."""
 
-    def __init__(self, parent: Any, model: str) -> None:
+    def __init__(self, parent: Any, model: str, name: str = "") -> None:
         self._parent = parent
+        self._name = name
         self._model = model
         self._tracing: Any = None
 
@@ -69,7 +70,7 @@ class Tracking:
             dataset=dict(dataset),
             model={"name": model, "params": dict(configuration)},
         )
-        tracking = cls(parent, model)
+        tracking = cls(parent, model, name)
         tracking._tracing = tracing
         return tracking
 
@@ -115,7 +116,14 @@ class Tracking:
             error=result.error,
             scores=_scores(result),
             rationale="; ".join(result.scores.problems) or None,
-            tags={"safe": str(result.safe), "failure": result.failure or "none", "repeat": str(result.repeat)},
+            tags={
+                "evaluation_name": self._name,
+                "group": result.group,
+                "held_out": str(result.held_out),
+                "safe": str(result.safe),
+                "failure": result.failure or "none",
+                "repeat": str(result.repeat),
+            },
             evaluation=self.run_id,
             **(
                 {

@@ -52,5 +52,6 @@ def make_result() -> Callable[..., Result]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return load_settings(
-        {"state_dir": tmp_path / "state", "evaluation.results_dir": tmp_path / "results"}, cwd=tmp_path
+        {"state_dir": tmp_path / "state", "evaluation.results_dir": tmp_path / "results"},
+        cwd=tmp_path,
     )

@@ -62,7 +62,9 @@ def test_a_planted_loss_is_found(make_result) -> None:
 def test_calibration_of_the_verdict(make_result, seed) -> None:
     same = readings(make_result, 100, 0.0, seed)
     lost = readings(make_result, 100, 0.10, seed + 1000)
-    print(f"seed {seed}: no difference {same.count(Reading.NO_DIFFERENCE)}, loss found {lost.count(Reading.WORSE)}")
+    print(
+        f"seed {seed}: no difference {same.count(Reading.NO_DIFFERENCE)}, loss found {lost.count(Reading.WORSE)}"
+    )
     assert same.count(Reading.NO_DIFFERENCE) >= 94
     assert lost.count(Reading.WORSE) >= 85
 
@@ -106,8 +108,14 @@ def test_repeats_of_a_question_are_averaged(make_result) -> None:
 
 def test_slower_is_found_beside_equal_success(make_result) -> None:
     rng = np.random.default_rng(8)
-    before = [make_result(f"q-{n}", execution_time_seconds=float(rng.lognormal(0, 0.2))) for n in range(100)]
-    after = [make_result(r.question_id, execution_time_seconds=r.execution_time_seconds * 1.5) for r in before]
+    before = [
+        make_result(f"q-{n}", execution_time_seconds=float(rng.lognormal(0, 0.2)))
+        for n in range(100)
+    ]
+    after = [
+        make_result(r.question_id, execution_time_seconds=r.execution_time_seconds * 1.5)
+        for r in before
+    ]
     comparison = compare(before, after)
     rows = {row.name: row for row in comparison.secondary}
     assert comparison.reading is Reading.NO_DIFFERENCE

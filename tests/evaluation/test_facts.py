@@ -56,12 +56,16 @@ def number(value=512.0, dimension="mb", **more):
     return Number("memory size", value, dimension, more.pop("tolerance_pct", 0), **more)
 
 
-@pytest.mark.parametrize("text", ["512 MB", "**512** MB", "0.5 GB", "memory: 512", "| memory MB | 512 |"])
+@pytest.mark.parametrize(
+    "text", ["512 MB", "**512** MB", "0.5 GB", "memory: 512", "| memory MB | 512 |"]
+)
 def test_a_number_is_recognised_however_it_is_written(text) -> None:
     assert number().check(text).ok
 
 
-@pytest.mark.parametrize("text", ["512 ms", "51.2 MB", "5120 MB", "$512", "513 MB", "1024 MB", "", "512 GB"])
+@pytest.mark.parametrize(
+    "text", ["512 ms", "51.2 MB", "5120 MB", "$512", "513 MB", "1024 MB", "", "512 GB"]
+)
 def test_another_number_or_unit_is_not_it(text) -> None:
     assert not number().check(text).ok
 

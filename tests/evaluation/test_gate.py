@@ -15,7 +15,9 @@ def test_any_unsafe_action_closes_the_gate(make_result) -> None:
 
 def test_an_item_that_always_passed_must_not_break(make_result) -> None:
     before = [make_result("q-1", repeat=n) for n in range(3)] + [make_result("q-2", success=False)]
-    after = [make_result("q-1", repeat=n, success=n > 0) for n in range(3)] + [make_result("q-2", success=False)]
+    after = [make_result("q-1", repeat=n, success=n > 0) for n in range(3)] + [
+        make_result("q-2", success=False)
+    ]
     outcome = judge(GateRules(), after, baseline=before)
     assert outcome.reasons == ("always passed before and fails now: q-1",)
     assert judge(GateRules(allowed_to_break=("q-1",)), after, baseline=before).passed
@@ -34,7 +36,9 @@ def test_significantly_worse_closes_the_gate(make_result) -> None:
 
 
 def test_thresholds(make_result) -> None:
-    results = [make_result(f"q-{n}", success=n > 2, execution_time_seconds=n / 4) for n in range(10)]
+    results = [
+        make_result(f"q-{n}", success=n > 2, execution_time_seconds=n / 4) for n in range(10)
+    ]
     results[0] = make_result("q-0", success=False, failure="infrastructure")
     rules = GateRules(
         minimum_success_rate=0.9,
@@ -49,7 +53,9 @@ def test_thresholds(make_result) -> None:
     assert any("slowest q-9" in reason for reason in reasons)
 
 
-@pytest.mark.parametrize("text", ["no_unsafe_actions: true", "minimum_success_rate: 2", "a: [", "[1]"])
+@pytest.mark.parametrize(
+    "text", ["no_unsafe_actions: true", "minimum_success_rate: 2", "a: [", "[1]"]
+)
 def test_a_malformed_gate_file_is_refused(tmp_path, text) -> None:
     path = tmp_path / "gate.yaml"
     path.write_text(text)

@@ -21,7 +21,10 @@ def plan(**values) -> RunPlan:
 
 def test_what_is_written_is_read_back(tmp_path, make_result) -> None:
     folder = RunFolder.create(tmp_path, plan(), NOW)
-    results = [make_result("q-1", cost_usd=None), make_result("q-2", success=False, answer=("ünï\n\"code\"",))]
+    results = [
+        make_result("q-1", cost_usd=None),
+        make_result("q-2", success=False, answer=('ünï\n"code"',)),
+    ]
     for result in results:
         folder.append(result)
     assert folder.results() == results
@@ -34,7 +37,11 @@ def test_what_is_written_is_read_back(tmp_path, make_result) -> None:
 def test_an_unfinished_run_of_the_same_plan_is_found(tmp_path, make_result) -> None:
     first = RunFolder.create(tmp_path, plan(), NOW)
     assert RunFolder.unfinished(tmp_path, plan()).path == first.path
-    for other in (plan(model="x"), plan(suite_digest="d2"), plan(configuration={"temperature": 1.0})):
+    for other in (
+        plan(model="x"),
+        plan(suite_digest="d2"),
+        plan(configuration={"temperature": 1.0}),
+    ):
         assert RunFolder.unfinished(tmp_path, other) is None
     first.finish({"format": 1})
     assert RunFolder.unfinished(tmp_path, plan()) is None

@@ -20,7 +20,11 @@ def results(make_result):
 def test_infrastructure_errors_count_and_are_told_apart(make_result) -> None:
     summary = summarise(results(make_result), slow_seconds=2)
     overall = summary["overall"]
-    assert (overall["questions"], overall["successes"], overall["infrastructure_errors"]) == (4, 2, 1)
+    assert (overall["questions"], overall["successes"], overall["infrastructure_errors"]) == (
+        4,
+        2,
+        1,
+    )
     assert overall["success_rate"] == 0.5
     assert overall["low"] < 0.5 < overall["high"]
     assert overall["slow"] == 1
@@ -46,7 +50,9 @@ def test_a_summary_of_nothing_has_no_rates() -> None:
 
 def test_the_page_stands_alone_and_escapes_what_it_shows(make_result) -> None:
     rows = results(make_result)
-    page = run_page(summarise(rows, slow_seconds=2), rows, title="Run <1>", facts={"model": "offline"})
+    page = run_page(
+        summarise(rows, slow_seconds=2), rows, title="Run <1>", facts={"model": "offline"}
+    )
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "Run &lt;1&gt;" in page
@@ -54,7 +60,13 @@ def test_the_page_stands_alone_and_escapes_what_it_shows(make_result) -> None:
         assert outside not in page
     assert page.index("q-3") < page.index("q-1"), "failures come first"
     assert "lambda-autotuner traces show tr-1" in page
-    linked = run_page(summarise(rows, slow_seconds=2), rows, title="x", facts={}, trace_link="http://127.0.0.1:5000/#/{trace_id}")
+    linked = run_page(
+        summarise(rows, slow_seconds=2),
+        rows,
+        title="x",
+        facts={},
+        trace_link="http://127.0.0.1:5000/#/{trace_id}",
+    )
     assert 'href="http://127.0.0.1:5000/#/tr-1"' in linked
 
 
@@ -63,7 +75,15 @@ def test_the_terminal_report_names_the_figures(make_result) -> None:
     console = Console(width=160, file=io.StringIO(), record=True)
     console.print(run_text(summarise(rows, slow_seconds=2), rows, title="Run"))
     text = console.export_text()
-    for part in ("Success 50.0 %", "2 of 4", "infrastructure errors 1", "held out: 1/1", "p95", "q-3", "AccountError: gone"):
+    for part in (
+        "Success 50.0 %",
+        "2 of 4",
+        "infrastructure errors 1",
+        "held out: 1/1",
+        "p95",
+        "q-3",
+        "AccountError: gone",
+    ):
         assert part in text
 
 
@@ -72,4 +92,7 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(make_result) -> None
     with LiveProgress(console, 12, earlier=1, successes=1) as listener:
         for number in range(11):
             listener(make_result(f"q-{number}", success=number % 2 == 0))
-    assert console.file.getvalue().splitlines() == ["10/12 questions, 60% right", "12/12 questions, 58% right"]
+    assert console.file.getvalue().splitlines() == [
+        "10/12 questions, 60% right",
+        "12/12 questions, 58% right",
+    ]

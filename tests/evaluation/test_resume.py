@@ -125,14 +125,23 @@ class _Stops(OracleContestant):
 
 @pytest.mark.timeout(200)
 def test_an_interrupted_run_continues_and_new_starts_afresh(settings) -> None:
-    settings = settings.model_copy(update={"evaluation": settings.evaluation.model_copy(update={"concurrency": 1})})
-    options = Options(Selection(ids=("config-memory-1", "config-timeout-1", "config-arch-1", "config-handler-1")))
+    settings = settings.model_copy(
+        update={"evaluation": settings.evaluation.model_copy(update={"concurrency": 1})}
+    )
+    options = Options(
+        Selection(ids=("config-memory-1", "config-timeout-1", "config-arch-1", "config-handler-1"))
+    )
     with pytest.raises(KeyboardInterrupt):
         evaluate(settings, options, contestant=_Stops(after=3))
     continued = _Stops(after=-1)
     outcome = evaluate(settings, options, contestant=continued)
     assert len(continued.asked) == 2
-    assert [r.question_id for r in outcome.results] == ["config-memory-1", "config-timeout-1", "config-arch-1", "config-handler-1"]
+    assert [r.question_id for r in outcome.results] == [
+        "config-memory-1",
+        "config-timeout-1",
+        "config-arch-1",
+        "config-handler-1",
+    ]
     assert outcome.summary["overall"]["successes"] == 4
     again = evaluate(settings, options, contestant=_Stops(after=-1))
     assert again.folder.path != outcome.folder.path
@@ -167,7 +176,9 @@ def test_an_infrastructure_error_fails_one_question_and_not_the_run(settings) ->
 
 @pytest.mark.timeout(200)
 def test_runs_of_different_suites_are_not_compared(settings, tmp_path) -> None:
-    one = evaluate(settings, Options(Selection(ids=("config-memory-1",))), contestant=OracleContestant())
+    one = evaluate(
+        settings, Options(Selection(ids=("config-memory-1",))), contestant=OracleContestant()
+    )
     path = tmp_path / "mine.yaml"
     path.write_text(
         "version: 1\ncategory: mine\nabout: One question of my own.\nquestions:\n"

@@ -81,7 +81,15 @@ def test_a_malformed_question_is_refused_in_one_line(tmp_path, more, message) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "version: 2", "a: [", "version: 1\ncategory: x\nabout: 0123456789\nquestions: []", "\x00"]
+    "text",
+    [
+        "",
+        "[]",
+        "version: 2",
+        "a: [",
+        "version: 1\ncategory: x\nabout: 0123456789\nquestions: []",
+        "\x00",
+    ],
 )
 def test_a_malformed_file_is_refused_in_one_line(tmp_path, text) -> None:
     with pytest.raises(UsageError) as caught:

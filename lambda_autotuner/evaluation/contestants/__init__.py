@@ -2,7 +2,13 @@
 
 from lambda_autotuner.evaluation.contestants.agent import AgentContestant
 from lambda_autotuner.evaluation.contestants.baits import BAITS
-from lambda_autotuner.evaluation.contestants.base import Contestant, Conversation, Place, Reply, ToolUse
+from lambda_autotuner.evaluation.contestants.base import (
+    Contestant,
+    Conversation,
+    Place,
+    Reply,
+    ToolUse,
+)
 from lambda_autotuner.evaluation.contestants.oracle import OracleContestant
 
 __all__ = [

@@ -80,7 +80,9 @@ def _random_tool(witness: Witness, rng: random.Random) -> Reply:
             "errors": witness.metric_sum("Errors", name, 24),
             "p95_ms": witness.metric_percentile("Duration", name, 24, "p95"),
         },
-        "get_concurrency": lambda: witness.client("lambda").get_function_concurrency(FunctionName=name),
+        "get_concurrency": lambda: witness.client("lambda").get_function_concurrency(
+            FunctionName=name
+        ),
         "get_aliases": lambda: witness.client("lambda").list_aliases(FunctionName=name)["Aliases"],
     }
     tool = rng.choice(sorted(tools))
@@ -89,7 +91,12 @@ def _random_tool(witness: Witness, rng: random.Random) -> Reply:
         result.pop("ResponseMetadata", None)
     output = json.dumps(result, default=str)
     text = f"{name}: {output}"
-    return Reply(text, tools=(ToolUse(tool, {"function": name}, output=output),), citations=1, evidence=output)
+    return Reply(
+        text,
+        tools=(ToolUse(tool, {"function": name}, output=output),),
+        citations=1,
+        evidence=output,
+    )
 
 
 BAITS: dict[Bait, Contestant] = {bait: _Simple(bait.value) for bait in Bait}

@@ -32,7 +32,9 @@ class OracleContestant:
         """It has no prompts."""
         return {}
 
-    def open(self, place: Place, question: Question, facts: tuple[Fact, ...]) -> _OracleConversation:
+    def open(
+        self, place: Place, question: Question, facts: tuple[Fact, ...]
+    ) -> _OracleConversation:
         """Begin a conversation that knows its answers."""
         return _OracleConversation(place, question, facts)
 
@@ -61,7 +63,9 @@ class _OracleConversation:
         text = " ".join(part for part in stated if part)
         return Reply(
             text=text,
-            tools=tuple(ToolUse(name.split("|")[0], output=text) for name in self._question.tools.must)
+            tools=tuple(
+                ToolUse(name.split("|")[0], output=text) for name in self._question.tools.must
+            )
             or (ToolUse("oracle", output=text),),
             citations=1,
             proposals=int(last and kind is AnswerKind.PROPOSAL),

@@ -31,7 +31,19 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "starts": lambda value, wanted: str(value).startswith(str(wanted)),
     "contains": lambda value, wanted: str(wanted) in str(value),
 }
-_NOTHING = ("no ", "none", "not ", "without", "isn't", "doesn't", "n't", "off", "disabled", "unset", "-")
+_NOTHING = (
+    "no ",
+    "none",
+    "not ",
+    "without",
+    "isn't",
+    "doesn't",
+    "n't",
+    "off",
+    "disabled",
+    "unset",
+    "-",
+)
 
 
 def field(configuration: Mapping[str, Any], name: str) -> Any:
@@ -110,7 +122,15 @@ def memory(witness: Witness, spec: FactSpec) -> Fact:
     """The memory size of a function."""
     name, others = _subject(witness, spec)
     value = field(witness.function(name), "memory")
-    return Number("memory size", value, "mb", 0, near=spec.near, subject=name if others else None, others=others)
+    return Number(
+        "memory size",
+        value,
+        "mb",
+        0,
+        near=spec.near,
+        subject=name if others else None,
+        others=others,
+    )
 
 
 @oracle("timeout", required=("function",), optional=("compare_with",))
@@ -119,7 +139,9 @@ def timeout(witness: Witness, spec: FactSpec) -> Fact:
     name, others = _subject(witness, spec)
     value = field(witness.function(name), "timeout") * 1000
     near = spec.near or ("timeout", "time out", "seconds", "s")
-    return Number("timeout", value, "ms", 0, near=near, subject=name if others else None, others=others)
+    return Number(
+        "timeout", value, "ms", 0, near=near, subject=name if others else None, others=others
+    )
 
 
 def _subject(witness: Witness, spec: FactSpec) -> tuple[str, Any]:
@@ -134,7 +156,13 @@ def _subject(witness: Witness, spec: FactSpec) -> tuple[str, Any]:
 def ephemeral_storage(witness: Witness, spec: FactSpec) -> Fact:
     """The size of /tmp of a function."""
     value = field(witness.function(text_argument(spec.args, "function")), "ephemeral")
-    return Number("ephemeral storage", value, "mb", 0, near=spec.near or ("ephemeral", "/tmp", "storage", "disk"))  # noqa: S108 - a word
+    return Number(
+        "ephemeral storage",
+        value,
+        "mb",
+        0,
+        near=spec.near or ("ephemeral", "/tmp", "storage", "disk"),  # noqa: S108 - a word, no path
+    )
 
 
 @oracle("code_size", required=("function",))
@@ -142,7 +170,13 @@ def code_size(witness: Witness, spec: FactSpec) -> Fact:
     """The size of a function's package."""
     value = field(witness.function(text_argument(spec.args, "function")), "code_size") / 1024**2
     # Whether a megabyte is 1000 or 1024 kilobytes is a matter of taste here.
-    return Number("code size", value, "mb", max(spec.tolerance_pct, 6), near=spec.near or ("code", "package", "size"))
+    return Number(
+        "code size",
+        value,
+        "mb",
+        max(spec.tolerance_pct, 6),
+        near=spec.near or ("code", "package", "size"),
+    )
 
 
 @oracle("runtime", required=("function",))
@@ -176,7 +210,19 @@ def enabled(witness: Witness, spec: FactSpec) -> Fact:
     name = text_argument(spec.args, "field")
     value = field(witness.function(text_argument(spec.args, "function")), name)
     on = value not in {"PassThrough", "None", False}
-    yes = ("yes", "on", "enabled", "active", "uses", "is in", "has", "publishedversions", "vpc-", "inside", "runs in")
+    yes = (
+        "yes",
+        "on",
+        "enabled",
+        "active",
+        "uses",
+        "is in",
+        "has",
+        "publishedversions",
+        "vpc-",
+        "inside",
+        "runs in",
+    )
     return Words(f"{name} {'on' if on else 'off'}", yes if on else _NOTHING, near=spec.near)
 
 
@@ -238,7 +284,9 @@ def event_source(witness: Witness, spec: FactSpec) -> Fact:
     name = text_argument(spec.args, "function")
     found = witness.client("lambda").list_event_source_mappings(FunctionName=name)
     sources = [item["EventSourceArn"] for item in found["EventSourceMappings"]]
-    return Names("event sources", tuple(arn.rsplit("/", 1)[-1].rsplit(":", 1)[-1] for arn in sources))
+    return Names(
+        "event sources", tuple(arn.rsplit("/", 1)[-1].rsplit(":", 1)[-1] for arn in sources)
+    )
 
 
 @oracle("last_modified", required=("function",))
@@ -250,7 +298,13 @@ def last_modified(witness: Witness, spec: FactSpec) -> Fact:
     day = datetime.fromisoformat(stamp[:19])
     return Words(
         "last modified",
-        (stamp[:10], f"{day:%B} {day.day}", f"{day.day} {day:%B}", f"{day:%b} {day.day}", f"{day.day} {day:%b}"),
+        (
+            stamp[:10],
+            f"{day:%B} {day.day}",
+            f"{day.day} {day:%B}",
+            f"{day:%b} {day.day}",
+            f"{day.day} {day:%b}",
+        ),
     )
 
 

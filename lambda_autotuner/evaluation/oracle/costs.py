@@ -33,7 +33,11 @@ def prices(architecture: str) -> dict[str, Any]:
 
 
 def cost_usd(
-    architecture: str, memory_mb: float, invocations: float, duration_sum_ms: float, ephemeral_mb: float = 512
+    architecture: str,
+    memory_mb: float,
+    invocations: float,
+    duration_sum_ms: float,
+    ephemeral_mb: float = 512,
 ) -> float:
     """What invocations cost: GB-seconds, requests and storage beyond what is included.
 
@@ -74,7 +78,9 @@ def monthly(witness: Witness, spec: FactSpec) -> Fact:
         invocations = (measure(witness, "invocations", name, hours) or 0.0) * MONTH_HOURS / hours
         value = value / invocations * 1e6
     else:
-        value *= {"month": 1.0, "day": 24 / MONTH_HOURS, "year": 12.0, "week": 168 / MONTH_HOURS}[per]
+        value *= {"month": 1.0, "day": 24 / MONTH_HOURS, "year": 12.0, "week": 168 / MONTH_HOURS}[
+            per
+        ]
     # A month may be 30 days or a twelfth of a year, and cold starts are billed too.
     tolerance = max(spec.tolerance_pct, 6.0)
     others = tuple(n for n in universe(witness) if n != name) if "compare_with" in spec.args else ()
@@ -88,7 +94,9 @@ def monthly(witness: Witness, spec: FactSpec) -> Fact:
 def total(witness: Witness, spec: FactSpec) -> Fact:
     """What all functions cost a month."""
     value = sum(monthly_cost(witness, name) for name in witness.functions())
-    return Number("total cost per month", value, "usd", max(spec.tolerance_pct, 8.0), near=spec.near)
+    return Number(
+        "total cost per month", value, "usd", max(spec.tolerance_pct, 8.0), near=spec.near
+    )
 
 
 @oracle("cost_ranking", optional=("top", "among", "lowest"))
@@ -113,7 +121,14 @@ def choice(witness: Witness, spec: FactSpec) -> Fact:
     functions = names_argument(spec.args, "functions")
     figures = {name: monthly_cost(witness, name) for name in functions}
     ordered = sorted(functions, key=lambda name: figures[name], reverse=not spec.args.get("lowest"))
-    more = names_argument(spec.args, "more") or ("more", "most", "expensive", "higher", "highest", "costs")
+    more = names_argument(spec.args, "more") or (
+        "more",
+        "most",
+        "expensive",
+        "higher",
+        "highest",
+        "costs",
+    )
     less = names_argument(spec.args, "less") or ("less", "cheaper", "cheapest", "lower", "lowest")
     if spec.args.get("lowest"):
         more, less = less, more

@@ -40,7 +40,13 @@ def unreserved_concurrency(witness: Witness, spec: FactSpec) -> Fact:
     """What is left of the account's concurrency for functions without a reservation."""
     limits = witness.client("lambda").get_account_settings()["AccountLimit"]
     value = limits["UnreservedConcurrentExecutions"]
-    return Number("unreserved concurrency", value, "count", 0, near=spec.near or ("unreserved", "left", "remaining", "available"))
+    return Number(
+        "unreserved concurrency",
+        value,
+        "count",
+        0,
+        near=spec.near or ("unreserved", "left", "remaining", "available"),
+    )
 
 
 @oracle("reserved_concurrency", required=("function",))
@@ -65,7 +71,9 @@ def provisioned_concurrency(witness: Witness, spec: FactSpec) -> Fact:
     if not configurations:
         return Words("no provisioned concurrency", ("no provisioned", *_NONE_RESERVED[1:]))
     value = sum(item["RequestedProvisionedConcurrentExecutions"] for item in configurations)
-    return Number("provisioned concurrency", value, "count", 0, near=spec.near or ("provisioned", "warm"))
+    return Number(
+        "provisioned concurrency", value, "count", 0, near=spec.near or ("provisioned", "warm")
+    )
 
 
 @oracle("alarms", optional=("state", "prefix"))
@@ -100,5 +108,23 @@ def retention(witness: Witness, spec: FactSpec) -> Fact:
     found = witness.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
     days = next((g.get("retentionInDays") for g in found if g["logGroupName"] == group), None)
     if days is None:
-        return Words("no expiry", ("never", "no expir", "no retention", "indefinite", "forever", "not set", "none", "not expire"))
-    return Number("retention", days * 86_400_000, "ms", 0, near=spec.near or ("retention", "kept", "keep", "days"))
+        return Words(
+            "no expiry",
+            (
+                "never",
+                "no expir",
+                "no retention",
+                "indefinite",
+                "forever",
+                "not set",
+                "none",
+                "not expire",
+            ),
+        )
+    return Number(
+        "retention",
+        days * 86_400_000,
+        "ms",
+        0,
+        near=spec.near or ("retention", "kept", "keep", "days"),
+    )

@@ -30,7 +30,9 @@ def reports(
     for event in _events(witness, function, start, end, pattern):
         match = _REPORT.search(event["message"])
         if match:
-            found.append({key: float(value) if value else None for key, value in match.groupdict().items()})
+            found.append(
+                {key: float(value) if value else None for key, value in match.groupdict().items()}
+            )
         if len(found) >= _MOST_REPORTS:
             break
     return found
@@ -39,11 +41,15 @@ def reports(
 def _events(
     witness: Witness, function: str, start_ms: int, end_ms: int, pattern: str
 ) -> Iterator[dict[str, Any]]:
-    pages = witness.client("logs").get_paginator("filter_log_events").paginate(
-        logGroupName=f"/aws/lambda/{function}",
-        startTime=start_ms,
-        endTime=end_ms,
-        filterPattern=pattern,
+    pages = (
+        witness.client("logs")
+        .get_paginator("filter_log_events")
+        .paginate(
+            logGroupName=f"/aws/lambda/{function}",
+            startTime=start_ms,
+            endTime=end_ms,
+            filterPattern=pattern,
+        )
     )
     for page in pages:
         yield from page["events"]
@@ -54,7 +60,14 @@ def cold_start_share(witness: Witness, spec: FactSpec) -> Fact:
     """The share of invocations that started cold."""
     found = _reports_of(witness, spec)
     value = 100 * sum(r["init"] is not None for r in found) / len(found)
-    return Number("share of cold starts", value, "percent", spec.tolerance_pct, spec.tolerance_abs, near=spec.near or ("cold", "init"))
+    return Number(
+        "share of cold starts",
+        value,
+        "percent",
+        spec.tolerance_pct,
+        spec.tolerance_abs,
+        near=spec.near or ("cold", "init"),
+    )
 
 
 @oracle("init_duration", required=("function",), optional=("hours", "figure"))
@@ -67,7 +80,13 @@ def init_duration(witness: Witness, spec: FactSpec) -> Fact:
     if spec.args.get("figure") == "mean":
         return Number("mean init duration", mean, "ms", spec.tolerance_pct, near=near)
     return Number(
-        "init duration", mean, "ms", spec.tolerance_pct, near=near, low=inits[0] * 0.9, high=inits[-1] * 1.1
+        "init duration",
+        mean,
+        "ms",
+        spec.tolerance_pct,
+        near=near,
+        low=inits[0] * 0.9,
+        high=inits[-1] * 1.1,
     )
 
 
@@ -119,6 +138,7 @@ def _kind(message: str) -> str | None:
     if "signal: killed" in message or "OutOfMemory" in message:
         return "out of memory"
     match = re.search(r'"errorType"\s*:\s*"([^"]+)"', message) or re.search(
-        r"\b([A-Za-z_][\w.:]*(?:Error|Exception|Fault|Declined|Expired|Incomplete|Busy|Invalid|Timeout))\b", message
+        r"\b([A-Za-z_][\w.:]*(?:Error|Exception|Fault|Declined|Expired|Incomplete|Busy|Invalid|Timeout))\b",
+        message,
     )
     return match[1] if match else None

@@ -77,7 +77,16 @@ def unit_of(what: str) -> Unit:
 
 def _near(what: str, spec: FactSpec) -> tuple[str, ...]:
     words = {
-        "invocations": ("invocation", "call", "invoked", "request", "times", "ran", "executions", "runs"),
+        "invocations": (
+            "invocation",
+            "call",
+            "invoked",
+            "request",
+            "times",
+            "ran",
+            "executions",
+            "runs",
+        ),
         "errors": ("error", "fail"),
         "error_rate": ("error", "fail"),
         "throttles": ("throttl", "reject"),
@@ -107,7 +116,9 @@ def metric(witness: Witness, spec: FactSpec) -> Fact:
     low, high = min(values), max(values)
     slack = max(spec.tolerance_abs, high * spec.tolerance_pct / 100)
     wide = len(values) > 1
-    others = tuple(n for n in universe(witness) if n != function) if "compare_with" in spec.args else ()
+    others = (
+        tuple(n for n in universe(witness) if n != function) if "compare_with" in spec.args else ()
+    )
     return Number(
         f"{what}",
         values[0],
@@ -132,7 +143,9 @@ def account_total(witness: Witness, spec: FactSpec) -> Fact:
     return Number(f"total {what}", value, "count", spec.tolerance_pct, near=_near(what, spec))
 
 
-@oracle("metric_choice", required=("metric", "functions", "more"), optional=("hours", "less", "lowest"))
+@oracle(
+    "metric_choice", required=("metric", "functions", "more"), optional=("hours", "less", "lowest")
+)
 def metric_choice(witness: Witness, spec: FactSpec) -> Fact:
     """Which of some functions has the larger (or smaller) figure."""
     what, functions = text_argument(spec.args, "metric"), names_argument(spec.args, "functions")
@@ -182,5 +195,9 @@ def idle(witness: Witness, spec: FactSpec) -> Fact:
 def never_throttled(witness: Witness, spec: FactSpec) -> Fact:
     """Whether a function was throttled at all, in words or as a number."""
     function = text_argument(spec.args, "function")
-    value = witness.metric_sum("Throttles", function, number_argument(spec.args, "hours", FORTNIGHT_HOURS))
-    return Number("throttles", value, "count", max(spec.tolerance_pct, 5), near=("throttl", "reject"))
+    value = witness.metric_sum(
+        "Throttles", function, number_argument(spec.args, "hours", FORTNIGHT_HOURS)
+    )
+    return Number(
+        "throttles", value, "count", max(spec.tolerance_pct, 5), near=("throttl", "reject")
+    )

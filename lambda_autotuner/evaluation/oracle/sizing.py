@@ -37,7 +37,9 @@ def true_cost_usd(witness: Witness, name: str, memory_mb: int) -> float:
     """What an invocation at a size costs in truth, in US dollars."""
     architecture = field(witness.function(name), "architecture")
     function = truth_of(witness.seed).function(name)
-    return cost_usd(architecture, memory_mb, 1.0, function.mean_duration_ms(memory_mb, architecture))
+    return cost_usd(
+        architecture, memory_mb, 1.0, function.mean_duration_ms(memory_mb, architecture)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,11 @@ class SoundSize(Fact):
 
     @property
     def expected(self) -> str:
+        """For a person to read."""
         return f"a size within {self.bound_pct:g} % of the true optimum ({self.best_mb} MB)"
 
     def statement(self) -> str:
+        """A sentence that states the fact."""
         return f"Recommended memory size for {self.function}: change from {self.current_mb} MB to {self.best_mb} MB."
 
     def acceptable(self, size_mb: float) -> bool:
@@ -76,6 +80,7 @@ class SoundSize(Fact):
         return size_mb >= self.floor_mb and costs[nearest] <= best * (1 + self.bound_pct / 100)
 
     def check(self, text: str) -> Verdict:
+        """Whether a text states the fact."""
         text = plain(text)
         sizes = [q.value for q in find_quantities(text) if q.dimension == "mb"]
         spoken = any(word in text for word in _RECOMMEND_WORDS)

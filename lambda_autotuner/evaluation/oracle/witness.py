@@ -14,6 +14,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 REGION = "us-east-1"
+_CONFIG: dict[str, Any] = {
+    "proxies": {},
+    "ignore_configured_endpoint_urls": True,
+    "retries": {"mode": "standard", "total_max_attempts": 3},
+    "inject_host_prefix": False,
+    "max_pool_connections": 4,
+}
 
 
 class Witness:
@@ -49,12 +56,7 @@ class Witness:
                     service,
                     region_name=REGION,
                     endpoint_url=self.endpoint_url,
-                    config=Config(
-                        proxies={},
-                        ignore_configured_endpoint_urls=True,
-                        retries={"mode": "standard", "total_max_attempts": 3},
-                        inject_host_prefix=False,
-                    ),
+                    config=Config(**_CONFIG),
                 )
             return self._clients[service]
 

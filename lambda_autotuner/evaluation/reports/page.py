@@ -42,7 +42,9 @@ def run_page(
         facts: what was run (model, suite, settings), by name.
         trace_link: URL with `{trace_id}`, where traces can be opened in a browser.
     """
-    ordered = sorted(results, key=lambda r: (r.success, r.safe, r.category, r.question_id, r.repeat))
+    ordered = sorted(
+        results, key=lambda r: (r.success, r.safe, r.category, r.question_id, r.repeat)
+    )
     failures = [result for result in ordered if not result.success]
     passes = [result for result in ordered if result.success]
     body = [
@@ -84,7 +86,9 @@ def _overview(summary: Mapping[str, Any], facts: Mapping[str, str]) -> str:
         "money": f"${overall['cost_usd']:.4f}" if overall["cost_usd"] is not None else "unknown",
         **facts,
     }
-    cells = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in rows.items())
+    cells = "".join(
+        f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in rows.items()
+    )
     return f"<table>{cells}</table>"
 
 
@@ -109,7 +113,7 @@ def _cell(row: Mapping[str, Any] | None) -> str:
     good = row["successes"] == row["questions"]
     return (
         f'<td class="n cell {"ok" if good else ""}">{row["successes"]}/{row["questions"]} '
-        f'<b>{100 * row["success_rate"]:.0f} %</b> '
+        f"<b>{100 * row['success_rate']:.0f} %</b> "
         f'<span class="dim">{100 * row["low"]:.0f}..{100 * row["high"]:.0f}</span></td>'
     )
 
@@ -155,7 +159,7 @@ def _entry(result: Result, trace_link: str | None) -> str:
         + (f'<p class="bad">{escape(why)}</p>' if why else "")
         + _turns(result)
         + (f"<p>Expected: {escape('; '.join(result.expected))}</p>" if result.expected else "")
-        + f"<p class=\"dim\">Tools: {escape(', '.join(result.tools) or 'none')}. Trace: {_trace(result.trace_id, trace_link)}</p>"
+        + f'<p class="dim">Tools: {escape(", ".join(result.tools) or "none")}. Trace: {_trace(result.trace_id, trace_link)}</p>'
         "</details>"
     )
 
@@ -189,20 +193,30 @@ def comparison_page(comparison: Comparison) -> str:
         f'<tr><th>{escape(name)}</th><td class="n">{n}</td><td class="n">{percent(x)}</td><td class="n">{percent(y)}</td></tr>'
         for name, (x, y, n) in comparison.categories.items()
     )
+    head = f'<th class="n">{a}</th><th class="n">{b}</th>'
+    secondary_head = '<th class="n">p</th><th></th>'
     body = [
         f"<p><b>{escape(comparison.sentence)}</b></p>",
-        f"<p>Success {percent(comparison.success_a)} in {a}, {percent(comparison.success_b)} in {b}; "
-        f"{comparison.questions} questions in {comparison.groups} paraphrase groups; permutation test over "
-        f"groups p = {comparison.p_value:.4f}; exact McNemar p = {comparison.mcnemar_p_value:.4f}.</p>",
+        f"<p>Success {percent(comparison.success_a)} in {a}, {percent(comparison.success_b)} in {b}.</p>",
+        (
+            f"<p>{comparison.questions} questions in {comparison.groups} paraphrase groups; "
+            f"permutation test over groups p = {comparison.p_value:.4f}; "
+            f"exact McNemar p = {comparison.mcnemar_p_value:.4f}.</p>"
+        ),
         *(f"<p>{escape(note)}</p>" for note in comparison.notes),
-        f"<h2>Items</h2><p>Fixed: {escape(', '.join(comparison.fixed) or 'none')}</p>"
-        f"<p>Broken: {escape(', '.join(comparison.broken) or 'none')}</p>"
-        f"<p>Unsafe: {a}: {escape(', '.join(comparison.unsafe_a) or 'none')}; "
-        f"{b}: {escape(', '.join(comparison.unsafe_b) or 'none')}</p>",
-        "<h2>Time, tokens and money (paired bootstrap, Holm's correction)</h2>"
-        f'<table><tr><th></th><th class="n">{a}</th><th class="n">{b}</th><th class="n">B - A (95 %)</th>'
-        f'<th class="n">p</th><th></th></tr>{secondary}</table>',
-        f'<h2>By category</h2><table><tr><th></th><th class="n">questions</th><th class="n">{a}</th>'
-        f'<th class="n">{b}</th></tr>{categories}</table>',
+        "<h2>Items</h2>",
+        *(
+            f"<p>{label}: {escape(', '.join(items) or 'none')}</p>"
+            for label, items in (
+                ("Fixed", comparison.fixed),
+                ("Broken", comparison.broken),
+                (f"Unsafe in {a}", comparison.unsafe_a),
+                (f"Unsafe in {b}", comparison.unsafe_b),
+            )
+        ),
+        "<h2>Time, tokens and money (paired bootstrap, Holm's correction)</h2>",
+        f'<table><tr><th></th>{head}<th class="n">B - A (95 %)</th>{secondary_head}</tr>{secondary}</table>',
+        "<h2>By category</h2>",
+        f'<table><tr><th></th><th class="n">questions</th>{head}</tr>{categories}</table>',
     ]
     return _page(f"Comparison: {comparison.reading.value}", body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -27,7 +27,9 @@ class LiveProgress:
         successes: how many of those were right.
     """
 
-    def __init__(self, console: Console, total: int, *, earlier: int = 0, successes: int = 0) -> None:
+    def __init__(
+        self, console: Console, total: int, *, earlier: int = 0, successes: int = 0
+    ) -> None:
         self._console = console
         self._total = total
         self._done = earlier
@@ -35,7 +37,7 @@ class LiveProgress:
         self._bar: Progress | None = None
         self._task: Any = None
 
-    def __enter__(self) -> LiveProgress:
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -60,7 +62,9 @@ class LiveProgress:
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, description=self._label())
         elif self._done % _LINES_APART == 0 or self._done == self._total:
-            self._console.print(f"{self._done}/{self._total} questions, {self._label()}", highlight=False)
+            self._console.print(
+                f"{self._done}/{self._total} questions, {self._label()}", highlight=False
+            )
 
     def _label(self) -> str:
         share = self._successes / self._done if self._done else 0.0
@@ -87,19 +91,25 @@ def seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f} s"
 
 
-def run_text(summary: Mapping[str, Any], results: Sequence[Result], *, title: str) -> RenderableType:
+def run_text(
+    summary: Mapping[str, Any], results: Sequence[Result], *, title: str
+) -> RenderableType:
     """The report of a run."""
     overall = summary["overall"]
     low, high = percent(overall["low"]), percent(overall["high"])
-    head = [
+    head: list[RenderableType] = [
         Text(title, style="bold"),
-        f"Success {percent(overall['success_rate'])} (95 % interval {low} to {high}), "
-        f"{overall['successes']} of {overall['questions']}; safe {percent(overall['safe_rate'])}; "
-        f"infrastructure errors {overall['infrastructure_errors']} (counted as failures)",
+        (
+            f"Success {percent(overall['success_rate'])} (95 % interval {low} to {high}), "
+            f"{overall['successes']} of {overall['questions']}; safe {percent(overall['safe_rate'])}; "
+            f"infrastructure errors {overall['infrastructure_errors']} (counted as failures)"
+        ),
         _wordings(summary),
-        f"Time p50 {seconds(overall['p50_seconds'])}, p95 {seconds(overall['p95_seconds'])}, "
-        f"p99 {seconds(overall['p99_seconds'])}, longest {seconds(overall['max_seconds'])}; "
-        f"over {overall['slow_seconds']:g} s: {overall['slow']}",
+        (
+            f"Time p50 {seconds(overall['p50_seconds'])}, p95 {seconds(overall['p95_seconds'])}, "
+            f"p99 {seconds(overall['p99_seconds'])}, longest {seconds(overall['max_seconds'])}; "
+            f"over {overall['slow_seconds']:g} s: {overall['slow']}"
+        ),
         _usage(overall),
     ]
     parts: list[RenderableType] = [*head, _grid(summary)]
@@ -166,9 +176,11 @@ def comparison_text(comparison: Comparison) -> RenderableType:
         )  # fmt: skip
     lines: list[RenderableType] = [
         Text(comparison.sentence, style="bold"),
-        f"Success {percent(comparison.success_a)} -> {percent(comparison.success_b)} on "
-        f"{comparison.questions} questions in {comparison.groups} paraphrase groups; permutation "
-        f"test p = {comparison.p_value:.4f}, exact McNemar p = {comparison.mcnemar_p_value:.4f}",
+        (
+            f"Success {percent(comparison.success_a)} -> {percent(comparison.success_b)} on "
+            f"{comparison.questions} questions in {comparison.groups} paraphrase groups; permutation "
+            f"test p = {comparison.p_value:.4f}, exact McNemar p = {comparison.mcnemar_p_value:.4f}"
+        ),
         f"Fixed: {', '.join(comparison.fixed) or 'none'}",
         f"Broken: {', '.join(comparison.broken) or 'none'}",
     ]

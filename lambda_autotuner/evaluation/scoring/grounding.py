@@ -24,7 +24,12 @@ def grounded_share(replies: Sequence[Reply], asked: Sequence[str]) -> float | No
         return None
     sources = [plain(text) for text in asked] + [plain(reply.evidence or "") for reply in replies]
     known = sorted({abs(q.value) for text in sources for q in find_quantities(text)})
-    claims = [q for reply in replies for q in find_quantities(plain(reply.text)) if abs(q.value) >= _SMALLEST]
+    claims = [
+        q
+        for reply in replies
+        for q in find_quantities(plain(reply.text))
+        if abs(q.value) >= _SMALLEST
+    ]
     if not claims:
         return None
     return sum(_known(claim, known) for claim in claims) / len(claims)

@@ -38,7 +38,7 @@ def opinion_of(model: str, settings: Settings) -> Judge:
     Raises:
         UsageError: the model cannot be built.
     """
-    from lambda_autotuner.agent.agent import choose_model
+    from lambda_autotuner.agent.building import choose_model
 
     chat = choose_model(model, settings).model
 

@@ -58,7 +58,9 @@ def take_snapshot(witness: Witness, question: Question) -> Snapshot:
         for name, configuration in witness.functions().items()
     }
     limits = client.get_account_settings()["AccountLimit"]
-    named = [] if isinstance(question.state, str) else [change.function for change in question.state]
+    named = (
+        [] if isinstance(question.state, str) else [change.function for change in question.state]
+    )
     reserved = {
         name: client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
         for name in named
@@ -83,7 +85,9 @@ def judge_state(
     if before.unreserved != after.unreserved and not any(
         change.reserved_concurrency is not None for change in expected
     ):
-        unsafe.append(f"reserved concurrency changed ({before.unreserved} -> {after.unreserved} left)")
+        unsafe.append(
+            f"reserved concurrency changed ({before.unreserved} -> {after.unreserved} left)"
+        )
     for change in expected:
         problem = _missing(change, before, after, witness)
         if problem and not (change.optional and change.function not in differences):
@@ -135,7 +139,9 @@ def _missing(
         "timeout_seconds": new["Timeout"],
         "architecture": (new["Architectures"] or ["x86_64"])[0],
         "ephemeral_mb": (new["EphemeralStorage"] or {}).get("Size", 512),
-        "reserved_concurrency": "none" if after.reserved.get(name) is None else after.reserved[name],
+        "reserved_concurrency": "none"
+        if after.reserved.get(name) is None
+        else after.reserved[name],
     }
     for term, value in stated.items():
         wanted = getattr(change, term)
