@@ -15,7 +15,7 @@ from typing import Self
 
 from mlflow_integration.testing.listening import free_port
 
-_START_SECONDS = 90.0
+_START_SECONDS = 240.0
 _CLEAN = ("MLFLOW_", "DATABRICKS_", "OTEL_", "LAMBDA_AUTOTUNER_", "_MLFLOW_")
 
 
@@ -39,7 +39,11 @@ class MlflowServer:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = {k: v for k, v in os.environ.items() if not k.startswith(_CLEAN)}
-        environment |= {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
+        environment |= {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "GIT_PYTHON_REFRESH": "quiet",
+        }
         log = self.folder / "server.log"
         command = [
             sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1",
