@@ -88,6 +88,7 @@ def exports(endpoint_url: str, region: str = "us-east-1") -> list[str]:
     show_default=True,
     help="0 accounts durations, 1 waits them out.",
 )
+@click.option("--handlers", is_flag=True, help="Run uploaded Python handlers for real.")
 @common_options
 @pass_door
 def serve_command(
@@ -99,6 +100,8 @@ def serve_command(
     now: str | None,
     settle: float | None,
     pace: float,
+    *,
+    handlers: bool,
 ) -> None:
     """Serve an account in the foreground until interrupted; nothing is kept afterwards."""
     from lambda_autotuner.sandbox.serving import Options, serve
@@ -111,6 +114,7 @@ def serve_command(
         now_ms=_moment_ms(now) if now else None,
         settle_seconds=settle,
         pace=pace,
+        handlers=handlers,
     )
 
     def listening(endpoint_url: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import logging
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from lambda_autotuner.sandbox import registry
 from lambda_autotuner.sandbox.call import Call, Principal
+from lambda_autotuner.sandbox.deferred import Deferred
 from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.faults import Fault, Faults
 from lambda_autotuner.sandbox.state import DEFAULT_REGION, World
@@ -25,9 +27,18 @@ log = logging.getLogger(__name__)
 _READING: Final = ("Get", "List", "Describe", "Filter", "Simulate", "Lookup", "Search")
 _ACCOUNT_DIGITS: Final = 12
 _STALE_KEPT: Final = 2000
+_BROKEN: Final = ServiceError("InternalFailure", "An internal error occurred.", 500, sender=False)
 _UNSIGNED: Final = ServiceError(
     "MissingAuthenticationTokenException", "Missing Authentication Token", 403
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Work for a thread, and the response that the event loop makes of its outcome."""
+
+    run: Callable[[], Any]
+    complete: Callable[[Any], Response]
 
 
 @dataclass(slots=True)
@@ -37,6 +48,7 @@ class Exchange:
     response: Response
     delay_seconds: float = 0.0
     cut: bool = False
+    pending: Pending | None = None
 
 
 class Gateway:
@@ -86,10 +98,7 @@ class Gateway:
         except Exception:
             # The door of the server: whatever a request brings about, the next one is answered.
             log.exception("%s %s failed", request.method, request.raw_path)
-            broken = ServiceError(
-                "InternalFailure", "An internal error occurred.", 500, sender=False
-            )
-            return Exchange(failure(target, broken, request_id))
+            return Exchange(failure(target, _BROKEN, request_id))
 
     def _caller(self, request: Request, scope: Scope) -> tuple[Principal, str]:
         key = scope.access_key_id
@@ -147,10 +156,24 @@ class Gateway:
         stale = next((fault for fault in struck if fault.kind == "stale"), None)
         if stale is not None and call.operation.startswith(_READING):
             return Exchange(self._stale(call, target, request, stale), delay)
-        response = self._run(call, target, request)
+        result = self._operate(call, target, request)
+        if isinstance(result, Deferred):
+            work = result
+
+            def complete(outcome: Any) -> Response:
+                return self._completed(call, target, work, outcome)
+
+            return Exchange(Response(200), delay, pending=Pending(work.run, complete))
+        response = self._respond(call, target, result)
         return Exchange(response, delay + float(response.headers.pop("x-sandbox-delay", 0)))
 
-    def _run(self, call: Call, target: Target, request: Request) -> Response:
+    def _completed(self, call: Call, target: Target, work: Deferred, outcome: Any) -> Response:
+        if isinstance(outcome, BaseException):
+            log.error("%s failed", call.operation, exc_info=outcome)
+            return failure(target, _BROKEN, call.request_id)
+        return self._respond(call, target, work.complete(outcome))
+
+    def _operate(self, call: Call, target: Target, request: Request) -> registry.Result:
         operation = registry.find(call.service, target.operation_name)
         if operation is None or target.operation is None:
             raise _unknown(target)
@@ -161,6 +184,9 @@ class Gateway:
         result = operation(call, params)
         if not call.operation.startswith(_READING):
             call.account.touch()
+        return result
+
+    def _respond(self, call: Call, target: Target, result: Mapping[str, Any] | None) -> Response:
         response = answer(target, result, call.request_id)
         if call.response_headers:
             response.headers.update(call.response_headers)
@@ -180,7 +206,8 @@ class Gateway:
         seen = self._seen.get(key)
         if seen is not None and now - seen[0] < fault.seconds:
             return seen[1]
-        response = self._run(call, target, request)
+        result = self._operate(call, target, request)
+        response = self._respond(call, target, None if isinstance(result, Deferred) else result)
         if len(self._seen) > _STALE_KEPT:
             self._seen.clear()
         self._seen[key] = (now, response)

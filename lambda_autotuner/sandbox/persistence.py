@@ -78,11 +78,12 @@ class Store:
     def save(self, world: World) -> None:
         """Write the world."""
         clock, source, world.object_source = world.clock, world.object_source, None
+        handlers, world.handlers = world.handlers, None
         world.clock = type(clock)()
         try:
             body = pickle.dumps(world, protocol=5)
         finally:
-            world.clock, world.object_source = clock, source
+            world.clock, world.object_source, world.handlers = clock, source, handlers
         self._write(self.state_path, _HEADER + str(SCHEMA).encode() + b"\n" + body)
 
     def write_address(self, facts: dict[str, Any]) -> None:

@@ -105,6 +105,7 @@ def start_private(
     now: float | dt.datetime | None = None,
     settle_seconds: float | None = None,
     pace: float = 0.0,
+    handlers: bool = False,
 ) -> SandboxProcess:
     """Start a server as a child process on a free port; it dies with this process.
 
@@ -116,6 +117,7 @@ def start_private(
             10 ms a request); None: the machine's own time.
         settle_seconds: how long an update is in progress.
         pace: 0 accounts durations without waiting, 1 is real time.
+        handlers: run the Python handlers of uploaded packages for real (needs awslambdaric).
 
     Raises:
         AccountError: the server did not come up.
@@ -127,6 +129,7 @@ def start_private(
         now_ms=_epoch_ms(now),
         settle_seconds=settle_seconds,
         pace=pace,
+        handlers=handlers,
         parent_pid=os.getpid(),
     )
     return _start(options, detached=False, log_path=None)

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from lambda_autotuner.sandbox.call import Call
+from lambda_autotuner.sandbox.deferred import Deferred
 from lambda_autotuner.sandbox.wire.http import Request, Response
 
 Params: TypeAlias = dict[str, Any]
-Result: TypeAlias = Mapping[str, Any] | None
+Result: TypeAlias = Mapping[str, Any] | Deferred | None
 Operation: TypeAlias = Callable[[Call, Params], Result]
 RawOperation: TypeAlias = Callable[[Call, Request], Response]
 

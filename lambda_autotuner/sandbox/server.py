@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from lambda_autotuner.sandbox.wire.http import Request, Response
 log = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
+MAX_HANDLERS: Final = 32
 MAX_BODY: Final = 80 * 1024 * 1024
 _REASONS: Final = {
     200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 400: "Bad Request",
@@ -39,6 +41,8 @@ class Server:
         self.flows = Flows()
         self.last_request = time.monotonic()
         self.open: set[Connection] = set()
+        self.tasks: set[asyncio.Future[None]] = set()
+        self.workers = ThreadPoolExecutor(MAX_HANDLERS, "handler")
 
     def handle(self, request: Request) -> Exchange:
         """Answer a request of the account, or one that steers the sandbox itself."""
@@ -151,12 +155,32 @@ class Connection(asyncio.Protocol):
     def _next(self, *, keep_alive: bool) -> None:
         while self._queue and not self._busy:
             exchange = self.server.handle(self._queue.pop(0))
+            if exchange.pending is not None:
+                self._busy = True
+                task = asyncio.ensure_future(self._finish(exchange, keep_alive=keep_alive))
+                self.server.tasks.add(task)
+                task.add_done_callback(self.server.tasks.discard)
+                return
             if exchange.delay_seconds > 0:
                 self._busy = True
                 loop = asyncio.get_running_loop()
                 loop.call_later(exchange.delay_seconds, self._late, exchange, keep_alive)
                 return
             self._write(exchange, keep_alive=keep_alive)
+
+    async def _finish(self, exchange: Exchange, *, keep_alive: bool) -> None:
+        pending = exchange.pending
+        if pending is None:
+            return
+        loop = asyncio.get_running_loop()
+        outcome: Any
+        try:
+            outcome = await loop.run_in_executor(self.server.workers, pending.run)
+        except Exception as error:  # noqa: BLE001 - handed on: complete() tells and logs it
+            outcome = error
+        exchange.response = pending.complete(outcome)
+        await asyncio.sleep(exchange.delay_seconds)
+        self._late(exchange, keep_alive)
 
     def _late(self, exchange: Exchange, keep_alive: bool) -> None:  # noqa: FBT001 - call_later
         self._busy = False

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lambda_autotuner.errors import AccountError, AutotunerError
+from lambda_autotuner.errors import AccountError, AutotunerError, UsageError
 from lambda_autotuner.sandbox.clock import Clock
 from lambda_autotuner.sandbox.control import Control
 from lambda_autotuner.sandbox.gateway import Gateway
@@ -45,6 +45,7 @@ class Options:
     idle_minutes: float | None = None
     parent_pid: int | None = None
     ready_fd: int | None = None
+    handlers: bool = False
 
     def to_json(self) -> str:
         """One line, for the command line of a child process."""
@@ -74,6 +75,7 @@ class Process:
         self.store = Store(Path(options.state_dir)) if options.state_dir else None
         self.world = self._load() or build_world(options)
         self.gateway = Gateway(self.world)
+        self._prepare(self.world)
         self.stopping = asyncio.Event()
         self._saved = 0.0
         self._save_took = 0.0
@@ -93,8 +95,22 @@ class Process:
             world.curves = read_curves(Path(self.options.curves))
         return world
 
+    def _prepare(self, world: World) -> None:
+        if not self.options.handlers:
+            return
+        from lambda_autotuner.sandbox.handlers import HandlerPool, available
+
+        if not available():
+            raise UsageError(
+                "Running handlers needs awslambdaric.",
+                remedy="Install lambda-autotuner[handlers].",
+            )
+        world.handlers = HandlerPool()
+
     def _reset(self) -> None:
+        self._close_handlers()
         self.world = build_world(self.options)
+        self._prepare(self.world)
         self.gateway.world = self.world
         self.gateway.faults.clear()
         self.server.flows.forget()
@@ -131,8 +147,15 @@ class Process:
             if connection.transport is not None:
                 connection.transport.close()
         self._save(now=True)
+        self._close_handlers()
+        self.server.workers.shutdown(wait=False, cancel_futures=True)
         if self.store is not None:
             self.store.forget_address()
+
+    def _close_handlers(self) -> None:
+        if self.world.handlers is not None:
+            self.world.handlers.close()
+            self.world.handlers = None
 
     def _announce(self, port: int) -> None:
         facts = {"endpoint_url": self.gateway.base_url, "port": port, "pid": os.getpid()}

@@ -11,6 +11,7 @@ from lambda_autotuner.sandbox.world.randomness import Ids
 
 if TYPE_CHECKING:
     from lambda_autotuner.sandbox.functions.records import FunctionRecord
+    from lambda_autotuner.sandbox.handlers.pool import HandlerPool
     from lambda_autotuner.sandbox.world.replay import Curves
 
 State = TypeVar("State")
@@ -111,6 +112,8 @@ class World:
     changed: bool = False
     # Where code in S3 comes from; the S3 service sets it when it is loaded.
     object_source: ObjectSource | None = None
+    # Runs handlers for real, in a server that was told to.
+    handlers: HandlerPool | None = None
 
     def account(self, account_id: str) -> AccountState:
         """An account, seeded like every other one on first use."""

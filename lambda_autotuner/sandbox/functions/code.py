@@ -11,6 +11,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lambda_autotuner.sandbox import registry
 from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.functions.naming import Target
@@ -101,6 +102,7 @@ def origin(raw: bytes | None) -> str | None:
 
 def _from_s3(call: Call, code: dict[str, Any]) -> bytes:
     # The buckets are kept by the account's S3, where it has one.
+    registry.load("s3")
     fetch = call.world.object_source
     found = fetch(call, code["S3Bucket"], code.get("S3Key", "")) if fetch else "NoSuchBucket"
     if isinstance(found, bytes):

@@ -10,10 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from lambda_autotuner.sandbox.call import Call
+from lambda_autotuner.sandbox.deferred import Deferred
 from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.flow import Flow
 from lambda_autotuner.sandbox.functions.concurrency import acquire
 from lambda_autotuner.sandbox.functions.naming import Target, not_found, of_alias, refer, resolve
+from lambda_autotuner.sandbox.functions.real import invoke_for_real, runs_for_real
 from lambda_autotuner.sandbox.functions.records import LATEST, Configuration
 from lambda_autotuner.sandbox.functions.rendering import settled
 from lambda_autotuner.sandbox.functions.report import Facts, error_payload, lines
@@ -49,6 +51,8 @@ def invoke(call: Call, params: Params) -> Result:
     _hold_payload(payload, kind)
     if kind == "DryRun":
         return {"StatusCode": 204}
+    if runs_for_real(call, target):
+        return _real(call, target, payload, params)
     if kind == "Event":
         _serve_event(call, target, payload)
         return {"StatusCode": 202, "Payload": b""}
@@ -61,12 +65,31 @@ def invoke(call: Call, params: Params) -> Result:
     if served.facts.outcome is not Outcome.OK:
         result["FunctionError"] = "Unhandled"
     if params.get("LogType") == "Tail":
-        text = "".join(served.lines).encode()
-        result["LogResult"] = base64.b64encode(text[-MAX_TAIL:]).decode()
+        result["LogResult"] = _tail("".join(served.lines))
     if call.world.settings.pace:
         seconds = (served.facts.duration_ms + (served.facts.init_ms or 0)) / 1000
         call.response_headers["x-sandbox-delay"] = str(seconds * call.world.settings.pace)
     return result
+
+
+def _real(call: Call, target: Target, payload: bytes, params: Params) -> Deferred:
+    work = invoke_for_real(call, target, payload, tail=params.get("LogType") == "Tail")
+    event = params.get("InvocationType") == "Event"
+
+    def complete(outcome: Any) -> dict[str, Any]:
+        result = dict(work.complete(outcome))
+        log = result.pop("$log", None)
+        if event:
+            return {"StatusCode": 202, "Payload": b""}
+        if log is not None:
+            result["LogResult"] = _tail(log)
+        return result
+
+    return Deferred(work.run, complete)
+
+
+def _tail(text: str) -> str:
+    return base64.b64encode(text.encode()[-MAX_TAIL:]).decode()
 
 
 @operation("lambda", "InvokeAsync")

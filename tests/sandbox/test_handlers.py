@@ -1,0 +1,134 @@
+"""Handlers that really run."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from lambda_autotuner.sandbox.handlers import HandlerEnvironment, Order, available
+from lambda_autotuner.sandbox.process import start_private
+
+from .conftest import ROLE, make_client, settle, zip_of
+
+pytestmark = pytest.mark.skipif(not available(), reason="awslambdaric is not installed")
+
+SOURCE = """
+import time
+
+def handler(event, context):
+    print("working on", context.aws_request_id)
+    if event.get("fail"):
+        raise KeyError("nothing there")
+    if event.get("hog"):
+        kept = b"x" * (event["hog"] * 1024 * 1024)
+        time.sleep(3)
+        return len(kept)
+    if event.get("sleep"):
+        time.sleep(event["sleep"])
+    end = time.process_time() + event.get("ms", 0) / 1000
+    while time.process_time() < end:
+        pass
+    return {"memory": context.memory_limit_in_mb}
+"""
+
+
+def order(memory_mb: int, timeout_s: int = 10) -> Order:
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:f"
+    return Order(
+        "f", "$LATEST", "app.handler", memory_mb, timeout_s, "us-east-1", arn, (), zip_of(SOURCE)
+    )
+
+
+@pytest.mark.parametrize("memory_mb", [128, 256, 1024])
+def test_thirty_ms_of_work_take_what_the_share_predicts(memory_mb):
+    environment = HandlerEnvironment(order(memory_mb))
+    took = []
+    try:
+        for number in range(11):
+            time.sleep(0.02)  # what is not used is dropped, not saved
+            took.append(environment.invoke(f"id-{number}", b'{"ms": 30}').duration_ms)
+    finally:
+        environment.close()
+    predicted = 30 / (memory_mb / 1769)
+    # A busy machine only ever adds; the lower half tells what the share itself does.
+    typical = statistics.median(sorted(took)[:7])
+    assert typical == pytest.approx(predicted, rel=0.15), took
+
+
+@pytest.fixture(scope="module")
+def real() -> Any:
+    with start_private(handlers=True) as server:
+        client = make_client(server, "lambda", "123456789012")
+        client.create_function(
+            FunctionName="real",
+            Runtime="python3.12",
+            Role=ROLE,
+            Handler="app.handler",
+            Code={"ZipFile": zip_of(SOURCE)},
+            MemorySize=512,
+            Timeout=5,
+        )
+        settle(client, "real")
+        yield server, client
+        client.close()
+
+
+def invoke(client: Any, event: dict[str, Any]) -> tuple[dict[str, Any], Any, str]:
+    answer = client.invoke(FunctionName="real", LogType="Tail", Payload=json.dumps(event).encode())
+    return answer, json.loads(answer["Payload"].read()), b64decode(answer["LogResult"]).decode()
+
+
+def test_the_handlers_answer_and_its_output_come_back(real):
+    _, client = real
+    answer, body, log = invoke(client, {})
+    assert body == {"memory": "512"}
+    assert "working on " + answer["ResponseMetadata"]["RequestId"] in log
+    assert "Init Duration" in log
+    _, _, log = invoke(client, {})
+    assert "Init Duration" not in log
+
+
+def test_errors_timeouts_and_memory_are_told_as_ever(real):
+    _, client = real
+    answer, body, _ = invoke(client, {"fail": True})
+    assert answer["FunctionError"] == "Unhandled"
+    assert body["errorType"] == "KeyError"
+    assert body["stackTrace"]
+    answer, body, log = invoke(client, {"sleep": 30})
+    assert answer["FunctionError"] == "Unhandled"
+    assert "Task timed out after 5.00 seconds" in body["errorMessage"]
+    assert "Duration: 5000.00 ms" in log
+    answer, body, log = invoke(client, {"hog": 530})
+    assert "signal: killed" in body["errorMessage"]
+    assert "Max Memory Used: 512 MB" in log
+    answer, body, _ = invoke(client, {})
+    assert "FunctionError" not in answer
+
+
+def test_the_server_answers_others_meanwhile_and_invocations_overlap(real):
+    server, client = real
+    clients = [make_client(server, "lambda", "123456789012") for _ in range(3)]
+    started = time.monotonic()
+    with ThreadPoolExecutor(3) as pool:
+        running = [pool.submit(invoke, each, {"sleep": 1.2}) for each in clients]
+        time.sleep(0.2)
+        asked = time.monotonic()
+        client.get_account_settings()
+        assert time.monotonic() - asked < 0.9
+        for each in running:
+            each.result()
+    assert time.monotonic() - started < 3.4
+    for each in clients:
+        each.close()
+
+
+def test_seeded_functions_keep_their_laws(real):
+    _, client = real
+    answer = client.invoke(FunctionName="geo-lookup")
+    assert json.loads(answer["Payload"].read())["body"] == "geo-lookup done"
