@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Iterator, MutableMapping
 from typing import Any, Final
 
@@ -19,9 +20,9 @@ _PAGE: Final = 50
 
 def _resources(call: Call) -> Iterator[tuple[str, str, MutableMapping[str, str]]]:
     """(type, ARN, tags) of everything that can have tags, by ARN within each type."""
+    prefix = function_arn(call.region_name, call.account_id, "")
     for name, record in sorted(call.region.functions.items()):
-        arn = function_arn(call.region_name, call.account_id, name)
-        yield "lambda:function", arn, record.tags
+        yield "lambda:function", prefix + name, record.tags
     for name, group in sorted(groups.state_of(call).groups.items()):
         yield "logs:log-group", groups.arn(call, name), group.tags
     for name, alarm in sorted(book(call).alarms.items()):
@@ -34,18 +35,21 @@ def get_resources(call: Call, params: Params) -> Result:
     kinds = params.get("ResourceTypeFilters") or ()
     wanted = params.get("ResourceARNList")
     filters = params.get("TagFilters") or ()
-    found = [
-        (arn, tags)
-        for kind, arn, tags in _resources(call)
-        if tags
+    offset = _offset(params.get("PaginationToken"))
+    limit = int(params.get("ResourcesPerPage") or _PAGE)
+    matching = (
+        (position, arn, tags)
+        for position, (kind, arn, tags) in enumerate(_resources(call))
+        if position >= offset
+        and tags
         and (not kinds or any(each in (kind, kind.split(":", 1)[0]) for each in kinds))
         and (not wanted or arn in wanted)
         and all(_matches(tags, each) for each in filters)
-    ]
-    offset = _offset(params.get("PaginationToken"))
-    limit = int(params.get("ResourcesPerPage") or _PAGE)
-    more = offset + limit < len(found)
-    token = base64.urlsafe_b64encode(str(offset + limit).encode()).decode() if more else ""
+    )
+    found = list(itertools.islice(matching, limit + 1))
+    token = ""
+    if len(found) > limit:  # the next page begins where this one had no more room
+        token = base64.urlsafe_b64encode(str(found[limit][0]).encode()).decode()
     return {
         "PaginationToken": token,
         "ResourceTagMappingList": [
@@ -53,7 +57,7 @@ def get_resources(call: Call, params: Params) -> Result:
                 "ResourceARN": arn,
                 "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())],
             }
-            for arn, tags in found[offset : offset + limit]
+            for _, arn, tags in found[:limit]
         ],
     }
 

@@ -227,15 +227,18 @@ def _equal(column: NDArray[np.int64], names: tuple[str, ...], name: str) -> NDAr
 
 
 def catalogue(
-    region: RegionState, metric: str | None, required: Mapping[str, str | None]
+    region: RegionState,
+    metric: str | None,
+    required: Mapping[str, str | None],
+    first: str = "",
 ) -> Iterator[tuple[str, Dimensions]]:
-    """What ListMetrics lists: (metric name, dimensions), filtered; cheap enough to page over."""
-    if not required:
+    """What ListMetrics lists: (metric name, dimensions), filtered, from function `first` on."""
+    if not required and not first:
         yield from ((name, ()) for name in ACCOUNT_WIDE if metric in (None, name))
     if not set(required) <= {"FunctionName", "Resource", "ExecutedVersion"}:
         return
     seen: set[str] = set()
-    for function, qualifier in telemetry.metric_catalogue(region):
+    for function, qualifier in telemetry.metric_catalogue(region, first):
         if required.get("FunctionName") not in (None, function):
             continue
         for dimensions in _dimension_sets(region, function, qualifier, first=function not in seen):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.cloudwatch import source
-from lambda_autotuner.sandbox.cloudwatch.paging import offset_of, token_for
 from lambda_autotuner.sandbox.cloudwatch.recorded import Key, Recording, dimensions_of
 from lambda_autotuner.sandbox.cloudwatch.series import (
     DAY_MS,
@@ -196,12 +197,12 @@ def _datapoints(
 def list_metrics(call: Call, params: Params) -> Result:
     """Metrics with data in the last two weeks, 500 a page."""
     required = {item["Name"]: item.get("Value") for item in params.get("Dimensions") or ()}
-    offset = offset_of(params.get("NextToken"), "metrics")
+    after = _key_of(params.get("NextToken"))
     found = source.of(call)
-    keys = found.list(params.get("Namespace"), params.get("MetricName"), required)
+    keys = found.list(params.get("Namespace"), params.get("MetricName"), required, after)
     if params.get("RecentlyActive"):
         keys = (key for key in keys if _recent(call, found, key))
-    page = list(itertools.islice(keys, offset, offset + PAGE_SIZE + 1))
+    page = list(itertools.islice(keys, PAGE_SIZE + 1))
     metrics = [
         {
             "Namespace": namespace,
@@ -212,10 +213,22 @@ def list_metrics(call: Call, params: Params) -> Result:
     ]
     reply: dict[str, Any] = {"Metrics": metrics}
     if len(page) > PAGE_SIZE:
-        reply["NextToken"] = token_for("metrics", offset + PAGE_SIZE)
+        text = json.dumps(page[PAGE_SIZE - 1]).encode()
+        reply["NextToken"] = base64.urlsafe_b64encode(text).decode()
     if params.get("IncludeLinkedAccounts"):
         reply["OwningAccounts"] = [call.account_id] * len(metrics)
     return reply
+
+
+def _key_of(token: str | None) -> Key | None:
+    """The metric after which a page begins."""
+    if not token:
+        return None
+    try:
+        namespace, name, dimensions = json.loads(base64.urlsafe_b64decode(token.encode()))
+        return str(namespace), str(name), tuple((str(n), str(v)) for n, v in dimensions)
+    except (ValueError, TypeError) as error:
+        raise value_error("The parameter NextToken is not valid.") from error
 
 
 def _recent(call: Call, found: source.Source, key: Key) -> bool:

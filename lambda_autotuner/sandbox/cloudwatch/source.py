@@ -35,15 +35,39 @@ class Source:
         return recorded(self.region).read(key, start_ms, end_ms)
 
     def list(
-        self, namespace: str | None, metric: str | None, required: Mapping[str, str | None]
+        self,
+        namespace: str | None,
+        metric: str | None,
+        required: Mapping[str, str | None],
+        after: Key | None = None,
     ) -> Iterator[Key]:
-        """Metrics that match, in a stable order; a required dimension of None means any value."""
-        if namespace in (None, lambda_metrics.NAMESPACE):
-            for name, dimensions in lambda_metrics.catalogue(self.region, metric, required):
-                yield lambda_metrics.NAMESPACE, name, dimensions
+        """Metrics that match, in a stable order, after the one given.
+
+        A required dimension of None means any value.
+        """
+        past = after is not None and after[0] != lambda_metrics.NAMESPACE
+        if namespace in (None, lambda_metrics.NAMESPACE) and not past:
+            yield from self._of_lambda(metric, required, after)
         for key in sorted(recorded(self.region).metrics):
+            if past and after is not None and key <= after:
+                continue
             if namespace in (None, key[0]) and metric in (None, key[1]) and _has(key[2], required):
                 yield key
+
+    def _of_lambda(
+        self, metric: str | None, required: Mapping[str, str | None], after: Key | None
+    ) -> Iterator[Key]:
+        """Lambda's own metrics; a page goes on within the function that the last one ended in."""
+        first = dict(after[2]).get("FunctionName", "") if after is not None else ""
+        passed = after is None
+        for name, dimensions in lambda_metrics.catalogue(self.region, metric, required, first):
+            key = (lambda_metrics.NAMESPACE, name, dimensions)
+            if not passed:
+                passed = key == after
+                if passed or dict(dimensions).get("FunctionName", "") == first:
+                    continue
+                passed = True
+            yield key
 
     def latest_ms(self, key: Key) -> int | None:
         """Newest observation of a metric that a client put; None for Lambda's own."""

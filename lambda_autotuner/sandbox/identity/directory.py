@@ -73,10 +73,12 @@ def find_user(account: AccountState, name: str) -> Identity | None:
 
 def all_roles(account: AccountState) -> list[Identity]:
     """Every role, by path and name."""
-    names = {_role_name(record.latest.role) for record in _functions(account)}
-    for name in sorted(names - {""}):
-        find_role(account, name)
-    return sorted(state_of(account).roles.values(), key=lambda role: (role.path, role.name))
+    state = state_of(account)
+    for record in _functions(account):
+        name = _role_name(record.latest.role)
+        if name and name not in state.roles and name not in state.forgotten_roles:
+            state.roles[name] = _execution_role(account, record, name)
+    return sorted(state.roles.values(), key=lambda role: (role.path, role.name))
 
 
 def _functions(account: AccountState) -> Iterator[FunctionRecord]:

@@ -84,12 +84,12 @@ def describe_log_groups(call: Call, params: Params) -> Result:
             "InvalidParameterException",
             "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
         )
-    names = list(groups.names(call, prefix or ""))
+    names = groups.writers(call, prefix or "")
     if pattern:
-        names = [name for name in names if pattern.lower() in name.lower()]
+        names = {name: names[name] for name in names if pattern.lower() in name.lower()}
     if params.get("logGroupIdentifiers"):
         wanted = {groups.from_identifier(item) for item in params["logGroupIdentifiers"]}
-        names = [name for name in names if name in wanted]
+        names = {name: names[name] for name in names if name in wanted}
     found = _page(call, params, names, int(params.get("limit") or _PAGE))
     if pattern:  # this listing comes from an index that does not have these two
         for group in found["logGroups"]:
@@ -97,14 +97,15 @@ def describe_log_groups(call: Call, params: Params) -> Result:
     return found
 
 
-def _page(call: Call, params: Params, names: list[str], limit: int) -> dict[str, Any]:
+def _page(call: Call, params: Params, writers: dict[str, list[str]], limit: int) -> dict[str, Any]:
     wanted_class = params.get("logGroupClass")
     offset = page_offset(params.get("nextToken"), "groups")
     shown: list[dict[str, Any]] = []
+    names = list(writers)
     for position in range(offset, len(names)):
         if len(shown) == limit:
             return {"logGroups": shown, "nextToken": page_token("groups", position)}
-        group = groups.find(call, names[position])
+        group = groups.find(call, names[position], writers[names[position]])
         if group is not None and wanted_class in (None, group.log_class):
             shown.append(groups.describe(call, group))
     return {"logGroups": shown}
@@ -114,12 +115,12 @@ def _page(call: Call, params: Params, names: list[str], limit: int) -> dict[str,
 def list_log_groups(call: Call, params: Params) -> Result:
     """Groups by a regular expression over their names, in short."""
     pattern = params.get("logGroupNamePattern")
-    names = list(groups.names(call))
+    names = groups.writers(call)
     if pattern:
         anchored = pattern.startswith("^")
         wanted = [re.escape(part) for part in pattern.removeprefix("^").split("|")]
         regex = re.compile(("^(?:" if anchored else "(?:") + "|".join(wanted) + ")")
-        names = [name for name in names if regex.search(name)]
+        names = {name: names[name] for name in names if regex.search(name)}
     found = _page(call, params, names, int(params.get("limit") or _LONG_PAGE))
     found["logGroups"] = [
         {name: group[name] for name in ("logGroupName", "logGroupArn", "logGroupClass")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, Final
 
 from lambda_autotuner.sandbox.call import Call
@@ -20,23 +20,27 @@ def state_of(call: Call) -> LogsState:
     return call.state(STATE_KEY, LogsState)
 
 
-def find(call: Call, name: str) -> GroupSettings | None:
+def find(call: Call, name: str, functions: Sequence[str] | None = None) -> GroupSettings | None:
     """A group, or None; a function's group exists from its first invocation on."""
     state = state_of(call)
     found = state.groups.get(name)
     if found is not None:
         return found
-    created = created_by_function(call, name)
+    created = created_by_function(call, name, functions)
     if created is None:
         return None
     return GroupSettings(name, created, deleted_before_ms=state.deleted.get(name, 0))
 
 
-def created_by_function(call: Call, name: str) -> int | None:
+def created_by_function(
+    call: Call, name: str, functions: Sequence[str] | None = None
+) -> int | None:
     """When the first function wrote to a group, in what is left of it."""
+    if functions is None:
+        functions = logbook.functions_of_group(call.region, name)
     times = [
         created
-        for function in logbook.functions_of_group(call.region, name)
+        for function in functions
         if (created := logbook.log_group_created_ms(call.region, function)) is not None
     ]
     if not times:
@@ -106,15 +110,17 @@ def from_identifier(identifier: str) -> str:
     return identifier
 
 
-def names(call: Call, prefix: str = "") -> Iterator[str]:
-    """Names of all groups in order."""
-    state = state_of(call)
-    found = {name for name in state.groups if name.startswith(prefix)}
-    for function in {name for name, _ in telemetry.metric_catalogue(call.region)}:
-        group = logbook.log_group(call.region, function)
+def writers(call: Call, prefix: str = "") -> dict[str, list[str]]:
+    """Names of all groups that are or may be there, in order, each with its functions."""
+    found: dict[str, list[str]] = {
+        name: [] for name in state_of(call).groups if name.startswith(prefix)
+    }
+    region = call.region
+    for function in [*region.functions, *(set(region.buried) - set(region.functions))]:
+        group = logbook.log_group(region, function)
         if group.startswith(prefix):
-            found.add(group)
-    return iter(sorted(found))
+            found.setdefault(group, []).append(function)
+    return dict(sorted(found.items()))
 
 
 def arn(call: Call, name: str) -> str:

@@ -236,11 +236,11 @@ def blocking(load: Floats, servers: int) -> Floats:
     return result
 
 
-def metric_catalogue(region: RegionState) -> Iterator[tuple[str, str]]:
-    """(function, qualifier or "") of everything that was called in the last 14 days."""
+def metric_catalogue(region: RegionState, first: str = "") -> Iterator[tuple[str, str]]:
+    """(function, qualifier or "") of everything called in the last 14 days, from `first` on."""
     now_ms = region.account.world.clock.now_ms()
     since_ms = now_ms - _ACTIVITY_DAYS * _DAY_MS
-    for name in sorted({*region.functions, *region.buried}):
+    for name in sorted(name for name in {*region.functions, *region.buried} if name >= first):
         seen: dict[str, None] = {}
         for record in records(region, name):
             for qualifier in _called(region, record, since_ms, now_ms):
