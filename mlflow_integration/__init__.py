@@ -11,6 +11,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlflow_integration.evaluations import (
+        Evaluation,
+        adopt,
+        log_expectations,
+        start_evaluation,
+    )
     from mlflow_integration.execution import AgentExecution, track_agent_execution
     from mlflow_integration.pipeline import flush, initialize_mlflow, shut_down
     from mlflow_integration.queries import (
@@ -32,7 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgentExecution",
+    "Evaluation",
     "TracingStatus",
+    "adopt",
     "annotate_span",
     "create_trace_context",
     "flush",
@@ -40,6 +48,7 @@ __all__ = [
     "initialize_mlflow",
     "log_agent_run",
     "log_assessment",
+    "log_expectations",
     "log_question_evaluation",
     "search_runs",
     "search_traces",
@@ -48,10 +57,12 @@ __all__ = [
     "set_trace_tags",
     "set_tracking_uri",
     "shut_down",
+    "start_evaluation",
     "track_agent_execution",
 ]
 
 _HOMES = {
+    "evaluations": ("Evaluation", "adopt", "log_expectations", "start_evaluation"),
     "execution": ("AgentExecution", "track_agent_execution"),
     "pipeline": ("flush", "initialize_mlflow", "shut_down"),
     "queries": (

@@ -12,6 +12,7 @@ from typing import Any
 from mlflow_integration.assembly import CRASH_REASON
 from mlflow_integration.environment import Destination
 from mlflow_integration.errors import RejectedError
+from mlflow_integration.evaluation_entities import DATASET_TAG, MODEL_TAG, PARENT_TAG, log_subject
 
 _logger = logging.getLogger(__name__)
 SPOOL_TAG = "spool_id"
@@ -126,9 +127,15 @@ class RunDesk:
         at = int(record.get("at") or time.time_ns() // 1_000_000)
         metrics = [Metric(k, float(v), at, 0) for k, v in (record.get("metrics") or {}).items()]
         params = [Param(k, str(v)[:_MAX_PARAM]) for k, v in (record.get("params") or {}).items()]
-        tags = [RunTag(k, str(v)[:_MAX_TAG]) for k, v in (record.get("tags") or {}).items()]
+        labels = dict(record.get("tags") or {})
+        if PARENT_TAG in labels:
+            # Our id of the parent until the back end has given its own.
+            labels[PARENT_TAG] = self.server_id(labels[PARENT_TAG]) or labels[PARENT_TAG]
+        tags = [RunTag(k, str(v)[:_MAX_TAG]) for k, v in labels.items()]
         if metrics or params or tags:
             self._store.log_batch(server, metrics, params, tags)
+        if DATASET_TAG in labels or MODEL_TAG in labels:
+            log_subject(self._store, self._experiment_id, server, labels)
 
     def _attach(self, server: str, path: str, text: str) -> None:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository

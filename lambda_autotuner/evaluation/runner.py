@@ -148,6 +148,7 @@ class _Attempt:
             self.trace_id = execution.trace_id
             self._converse(place, contestant)
             execution.set_answer(self.replies[-1].text if self.replies else "")
+            execution.log_metrics(**self._usage())
         after = take_snapshot(place.witness, self.question)
         self.scored = score(self.question, self.replies, self.facts, before, after, place.witness)
 
@@ -163,6 +164,16 @@ class _Attempt:
                 self.replies.append(reply)
         finally:
             conversation.close()
+
+    def _usage(self) -> dict[str, float]:
+        """Tokens, calls and money, where they are known."""
+        costs = [reply.cost_usd for reply in self.replies if reply.cost_usd is not None]
+        return {
+            "total_tokens": float(sum(reply.total_tokens for reply in self.replies)),
+            "model_calls": float(sum(reply.model_calls for reply in self.replies)),
+            "tool_calls": float(sum(len(reply.tools) for reply in self.replies)),
+            **({"cost_usd": sum(costs)} if costs else {}),
+        }
 
     def result(self, repeat: int, started_at: datetime) -> Result:
         """Everything that is known, as one line of the results."""

@@ -21,6 +21,9 @@ class _Silent:
     def set_answer(self, text: str) -> None:
         """Nothing is recorded."""
 
+    def log_metrics(self, **metrics: float) -> None:
+        """Nothing is recorded."""
+
 
 class Tracking:
     """One evaluation's records; every method is harmless when tracing is off."""
@@ -61,8 +64,7 @@ class Tracking:
         """
         import mlflow_integration as tracing
 
-        start = getattr(tracing, "start_evaluation", None)
-        parent = start and start(
+        parent = tracing.start_evaluation(
             name,
             run_id=run_id,
             params=dict(params),
@@ -96,8 +98,8 @@ class Tracking:
             category=question.category,
             difficulty=question.difficulty.value,
             tags={"group": question.group, "held_out": str(question.held_out)},
-            **({"parent_run": self.run_id} if self.run_id else {}),
         ) as execution:
+            self._tracing.adopt(execution, self.run_id)
             yield execution
 
     def verdict(self, result: Result) -> None:
@@ -125,14 +127,9 @@ class Tracking:
                 "repeat": str(result.repeat),
             },
             evaluation=self.run_id,
-            **(
-                {
-                    "expectations": {f"fact_{n + 1}": e for n, e in enumerate(result.expected)},
-                    "metrics": _metrics(result),
-                }
-                if self.run_id
-                else {}
-            ),
+        )
+        self._tracing.log_expectations(
+            result.trace_id, {f"fact_{n + 1}": text for n, text in enumerate(result.expected)}
         )
 
     def finish(self, summary: Mapping[str, Any], artifacts: Mapping[str, str]) -> None:
@@ -170,14 +167,3 @@ def _scores(result: Result) -> dict[str, float | bool]:
         scores["llm_judge"] = result.scores.judge
     scores.update({f"quality.{k}": v for k, v in result.scores.quality.items() if v is not None})
     return scores
-
-
-def _metrics(result: Result) -> dict[str, float]:
-    metrics: dict[str, float] = {
-        "total_tokens": float(result.total_tokens),
-        "tool_calls": float(result.tool_calls),
-        "model_calls": float(result.model_calls),
-    }
-    if result.cost_usd is not None:
-        metrics["cost_usd"] = result.cost_usd
-    return metrics
