@@ -9,7 +9,7 @@ from lambda_autotuner.agent.turn import Turn
 
 def finish(turn: Turn, text: str) -> str:
     """A model's text as a person may read it: cleaned, every number traced, sources and gaps named."""
-    plain = clean(text, turn.human_turns)
+    plain = clean(text, turn.human_turns, turn.inventory)
     results = [item.result.data for item in turn.evidence]
     limits = turn.limits.model_dump()
     errors = [dict(error) for _, _, error in turn.errors]

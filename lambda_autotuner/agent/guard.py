@@ -266,6 +266,15 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
             raise ToolError(
                 ErrorCode.TIMED_OUT, f"{tool.name} did not answer before the deadline."
             ) from error
+        except ToolError:
+            raise
+        except Exception as error:
+            # A door: a defect in one tool must not cost the person the whole answer.
+            _LOG.exception("the tool %s failed", tool.name)
+            raise ToolError(
+                ErrorCode.INTERNAL,
+                f"{tool.name} failed ({type(error).__name__}); its log has the details.",
+            ) from error
         masked = ToolResult(
             self._mask(dict(result.data)),
             result.function,

@@ -18,15 +18,18 @@ _HTML = re.compile(
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
 _TRUSTED_HOSTS = ("docs.aws.amazon.com", "aws.amazon.com", "127.0.0.1", "localhost")
 _MAX_CHARACTERS = 20_000
+_PRIVATE = 0xE000
+_MAX_NAMES = 4_000
 REMOVED = "(link removed)"
 
 
-def clean(text: str, trusted_text: Iterable[str] = ()) -> str:
+def clean(text: str, trusted_text: Iterable[str] = (), names: Iterable[str] = ()) -> str:
     """`text` without escapes, images, active HTML, foreign links and secrets.
 
     Args:
         text: what the model or the planner wrote.
         trusted_text: the person's turns; a link that stands there may stand in the answer.
+        names: names of functions, which are no secrets although one may read `auth-token: 15`.
     """
     said = "\n".join(trusted_text)
     text = _ESCAPE.sub("", text)
@@ -37,7 +40,18 @@ def clean(text: str, trusted_text: Iterable[str] = ()) -> str:
     text = _URL.sub(lambda m: m[0] if _trusted(m[0], said) else REMOVED, text)
     if len(text) > _MAX_CHARACTERS:
         text = text[:_MAX_CHARACTERS] + "\n(the answer was cut here; ask for less at once)"
-    return mask_text(text).strip()
+    return _without_secrets(text, names).strip()
+
+
+def _without_secrets(text: str, names: Iterable[str]) -> str:
+    """Mask, with the names of functions set aside while it is done."""
+    present = sorted((name for name in names if name in text), key=len, reverse=True)[:_MAX_NAMES]
+    for index, name in enumerate(present):
+        text = text.replace(name, chr(_PRIVATE + index))
+    text = mask_text(text)
+    for index, name in enumerate(present):
+        text = text.replace(chr(_PRIVATE + index), name)
+    return text
 
 
 def _trusted(url: str, said: str) -> bool:

@@ -176,7 +176,7 @@ def _count(series: Series) -> int | None:
     return None if total is None else round(total)
 
 
-def _weighted(series: Series, counts: Series) -> float | None:
+def weighted_percentile(series: Series, counts: Series) -> float | None:
     """Mean of a percentile's points, each with the number of invocations in it."""
     weights = dict(zip(counts.times, counts.values, strict=True))
     pairs = [
@@ -205,9 +205,9 @@ def _summary(target: Target, window: Window, series: dict[str, Series]) -> Telem
         throttles=throttles,
         duration_sum_ms=duration_sum,
         mean_duration_ms=duration_sum / counted if duration_sum is not None and counted else None,
-        p50_duration_ms=_weighted(series["p50"], counts),
-        p95_duration_ms=_weighted(series["p95"], counts),
-        p99_duration_ms=_weighted(series["p99"], counts),
+        p50_duration_ms=weighted_percentile(series["p50"], counts),
+        p95_duration_ms=weighted_percentile(series["p95"], counts),
+        p99_duration_ms=weighted_percentile(series["p99"], counts),
         max_duration_ms=series["duration_max"].maximum(),
         max_concurrent=None if concurrent is None else round(concurrent),
         partial=any(item.partial for item in series.values()),

@@ -27,11 +27,11 @@ from lambda_autotuner.aws.logs import (
 )
 from lambda_autotuner.aws.metrics import Window
 
-LOG_HOURS = 168.0
-SCAN_LIMIT = 2_000
-_SECONDS = 6.0
-_FIRST_HOURS = 24.0
-_ENOUGH = 20
+LOG_HOURS = 72.0
+SCAN_LIMIT = 1_000
+_SECONDS = 3.0
+_FIRST_HOURS = 6.0
+_ENOUGH = 10
 _LINE_CHARACTERS = 400
 _PATTERNS = 8
 _BYTES_PER_MB = 1024 * 1024
@@ -47,7 +47,7 @@ class LogWindow(Arguments):
         LOG_HOURS,
         gt=0,
         le=MAX_HOURS,
-        description="Hours back from the last log event; a week by default.",
+        description="Hours back from the last log event; three days by default.",
     )
 
 
@@ -121,7 +121,7 @@ def run_get_logs(context: ToolContext, arguments: SearchArguments) -> ToolResult
 
 
 def _errors(context: ToolContext, group: str, hours: float) -> tuple[LogSearch, Window] | None:
-    """Error lines of the last day and, where that has few, of the whole window."""
+    """Error lines of the last hours and, where that has few, of the whole window."""
 
     def read() -> tuple[LogSearch, Window] | None:
         window = _window(context, group, hours)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -10,14 +10,14 @@ from typing import Any
 from lambda_autotuner import fleet
 from lambda_autotuner.agent.answer import Gap
 from lambda_autotuner.agent.tools.context import ToolContext, describe_window, gap_of, rounded
-from lambda_autotuner.agent.tools.telemetry import DEFAULT_HOURS, cost_figures, metrics_of
+from lambda_autotuner.agent.tools.telemetry import DEFAULT_HOURS, cost_figures
 from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.aws.configuration import FunctionConfiguration
 from lambda_autotuner.aws.errors import AwsError
 from lambda_autotuner.aws.functions import list_functions
-from lambda_autotuner.aws.metrics import Window
-from lambda_autotuner.aws.telemetry import Target, Telemetry, account_now, fetch_telemetry
-from lambda_autotuner.tuning.pricing import PriceBook
+from lambda_autotuner.aws.metrics import MetricQuery, Series, Window, get_metrics
+from lambda_autotuner.aws.telemetry import account_now, period_of, weighted_percentile
+from lambda_autotuner.tuning.pricing import PriceBook, Rates
 
 _MAX_LOGS = 40
 _BYTES_PER_MB = 1024 * 1024
@@ -37,71 +37,117 @@ def run_scan_fleet(context: ToolContext, arguments: Any) -> ToolResult:
     """Rank all functions by one measure."""
     everything = context.once("functions", lambda: tuple(list_functions(context.account)))
     hours = arguments.window_hours or DEFAULT_HOURS
-    end = context.once("account now", lambda: account_now(context.account))
+    near = max((item.last_modified for item in everything if item.last_modified), default=None)
+    end = context.once("account now", lambda: account_now(context.account, near=near))
     window = Window(end - timedelta(hours=hours), end, "last activity of the account")
-    telemetry = context.once(
-        f"fleet telemetry {hours}",
-        lambda: fetch_telemetry(
-            context.account, [Target(item.name) for item in everything], window
-        ),
+    series = context.once(
+        f"fleet {arguments.sort_by} {hours}",
+        lambda: _series(context, everything, window, arguments.sort_by),
     )
     book = PriceBook.load()
-    rows = [
-        _row(item, telemetry[Target(item.name)], book, context.account.region, hours)
-        for item in everything
-    ]
+    rates = {
+        name: book.rates(context.account.region, name)
+        for name in {item.architecture for item in everything}
+    }
+    rows = [_row(item, series[item.name], rates[item.architecture], hours) for item in everything]
     gaps: list[Gap] = []
     if arguments.sort_by in _FROM_LOGS:
         gaps += _add_reports(context, rows, hours)
     if arguments.sort_by == "savings":
         gaps += _add_savings(context, rows)
     ranked = _ranked(rows, arguments.sort_by, ascending=arguments.ascending)
-    known = [row["saving_usd_month"] for row in rows if row.get("saving_usd_month") is not None]
     described = describe_window(window)
-    data: dict[str, Any] = {
-        "sort_by": arguments.sort_by, "ascending": arguments.ascending, "window": described, "scanned": len(rows),
-        "total_cost_usd_month": rounded(sum(row["cost_usd_month"] or 0.0 for row in rows)),
-        "total_saving_usd_month": rounded(sum(max(0.0, value) for value in known)) if arguments.sort_by == "savings" else None,
-        "total_invocations": sum(row["invocations"] or 0 for row in rows),
-        "total_errors": sum(row["errors"] or 0 for row in rows),
-        "without_invocations": sum(not row["invocations"] for row in rows),
+    data = {
+        "sort_by": arguments.sort_by, "ascending": arguments.ascending, "window": described,
+        "scanned": len(rows), **_totals(rows, arguments.sort_by),
         "functions": ranked[: arguments.limit if arguments.sort_by != "idle" else 200],
     }  # fmt: skip
-    return ToolResult(
-        data,
-        window=described,
-        source=f"CloudWatch metrics of {len(rows)} functions",
-        gaps=tuple(gaps),
-    )
+    source = f"CloudWatch metrics of {len(rows)} functions"
+    return ToolResult(data, window=described, source=source, gaps=tuple(gaps))
+
+
+def _totals(rows: list[Row], sort_by: str) -> dict[str, Any]:
+    known = [row["saving_usd_month"] for row in rows if row.get("saving_usd_month") is not None]
+    savings = rounded(sum(max(0.0, value) for value in known)) if sort_by == "savings" else None
+    return {
+        "total_cost_usd_month": rounded(sum(row["cost_usd_month"] or 0.0 for row in rows)),
+        "total_saving_usd_month": savings,
+        "total_invocations": sum(row["invocations"] or 0 for row in rows),
+        "without_invocations": sum(not row["invocations"] for row in rows),
+    }
+
+
+_BASE = {
+    "invocations": ("Invocations", "Sum"),
+    "duration_sum": ("Duration", "Sum"),
+    "duration_count": ("Duration", "SampleCount"),
+}
+_EXTRA = {
+    "errors": {"errors": ("Errors", "Sum")},
+    "error_rate": {"errors": ("Errors", "Sum")},
+    "duration": {f"p{p}": ("Duration", f"p{p}") for p in (50, 95, 99)},
+    "throttles": {"throttles": ("Throttles", "Sum")},
+    "timeouts": {"duration_max": ("Duration", "Maximum")},
+}
+"""Each ranking asks for the series that it needs: they are paid for by the number."""
+
+
+def _series(
+    context: ToolContext, functions: Sequence[FunctionConfiguration], window: Window, sort_by: str
+) -> dict[str, dict[str, Series]]:
+    wanted = {**_BASE, **_EXTRA.get(sort_by, {})}
+    period = period_of(window)
+    queries = {
+        (item.name, key): MetricQuery(metric, statistic, period, item.name)
+        for item in functions
+        for key, (metric, statistic) in wanted.items()
+    }
+    found = get_metrics(context.account, list(queries.values()), window)
+    return {
+        item.name: {key: found[queries[item.name, key]] for key in wanted} for item in functions
+    }
 
 
 def _row(
-    item: FunctionConfiguration, telemetry: Telemetry, book: PriceBook, region: str, hours: float
+    item: FunctionConfiguration, series: Mapping[str, Series], rates: Rates, hours: float
 ) -> Row:
+    invocations = _whole(series["invocations"])
+    total_ms, counted = series["duration_sum"].total(), series["duration_count"].total()
     row: Row = {
         "function": item.name, "memory_mb": item.memory_mb, "architecture": item.architecture,
         "timeout_seconds": item.timeout_seconds, "runtime": item.runtime or item.package_type,
         "last_modified": f"{item.last_modified:%Y-%m-%d}" if item.last_modified else None,
         "code_size_mb": rounded(item.code_size_bytes / _BYTES_PER_MB),
-        **metrics_of(telemetry), "cost_usd_month": None,
+        "invocations": invocations or 0, "cost_usd_month": None,
     }  # fmt: skip
-    if telemetry.max_duration_ms is not None:
-        row["timeout_used_pct"] = rounded(
-            telemetry.max_duration_ms / (item.timeout_seconds * 1000) * _PERCENT, 1
+    if "errors" in series:
+        row["errors"] = (_whole(series["errors"]) or 0) if invocations else None
+        row["error_rate_pct"] = (
+            rounded(row["errors"] / invocations * _PERCENT, 3) if invocations else None
         )
-    if telemetry.invocations and telemetry.mean_duration_ms is not None:
-        figures = cost_figures(
-            telemetry,
-            item.memory_mb,
-            item.ephemeral_storage_mb,
-            book.rates(region, item.architecture),
-            hours,
+    if "throttles" in series:
+        row["throttles"] = _whole(series["throttles"]) or 0
+    for name in ("p50", "p95", "p99"):
+        if name in series:
+            row[f"{name}_duration_ms"] = rounded(
+                weighted_percentile(series[name], series["duration_count"])
+            )
+    if "duration_max" in series and (longest := series["duration_max"].maximum()) is not None:
+        row["timeout_used_pct"] = rounded(longest / (item.timeout_seconds * 1000) * _PERCENT, 1)
+    if invocations and counted and total_ms is not None:
+        mean_ms = total_ms / counted
+        row["mean_duration_ms"] = rounded(mean_ms)
+        row |= cost_figures(
+            invocations, mean_ms, item.memory_mb, item.ephemeral_storage_mb, rates, hours
         )
-        row["cost_usd_month"] = figures["cost_usd_month"]
-        row["cost_usd_per_million"] = figures["cost_usd_per_million"]
-    elif not telemetry.invocations:
+    elif not invocations:
         row["cost_usd_month"] = 0.0
     return row
+
+
+def _whole(series: Series) -> int | None:
+    total = series.total()
+    return None if total is None else round(total)
 
 
 def _ranked(rows: list[Row], sort_by: str, *, ascending: bool) -> list[Row]:

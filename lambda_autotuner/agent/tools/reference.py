@@ -91,13 +91,21 @@ def _terms(text: str) -> set[str]:
     }
 
 
+@lru_cache(maxsize=1)
+def _indexed() -> tuple[tuple[dict[str, Any], set[str], set[str]], ...]:
+    def title(passage: dict[str, Any]) -> str:
+        return " ".join([passage["title"], *(str(word) for word in passage.get("keywords", ()))])
+
+    return tuple(
+        (passage, _terms(title(passage)), _terms(passage["text"])) for passage in passages()
+    )
+
+
 def run_look_up_guidance(context: ToolContext, arguments: Topic) -> ToolResult:
     """The passages that share most with the question."""
     wanted = _terms(arguments.topic)
     scored = []
-    for passage in passages():
-        title = _terms(f"{passage['title']} {' '.join(passage.get('keywords', []))}")
-        body = _terms(passage["text"])
+    for passage, title, body in _indexed():
         score = _TITLE_WEIGHT * len(wanted & title) + len(wanted & body)
         scored.append((score, passage))
     scored.sort(key=lambda item: -item[0])

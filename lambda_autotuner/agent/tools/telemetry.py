@@ -20,7 +20,7 @@ from lambda_autotuner.tuning.units import DAYS_PER_MONTH
 DEFAULT_HOURS = 336.0
 HOURS_PER_MONTH = DAYS_PER_MONTH * 24
 MAX_HOURS = 455 * 24.0
-REPORT_LINES = 1_600
+REPORT_LINES = 800
 _PERCENT = 100.0
 _MILLION = 1_000_000
 _MIN_FOR_PERCENTILE = 2
@@ -163,7 +163,12 @@ def run_get_cost(context: ToolContext, arguments: CostArguments) -> ToolResult:
     }  # fmt: skip
     if telemetry.invocations and telemetry.mean_duration_ms is not None:
         data |= cost_figures(
-            telemetry, memory_mb, configuration.ephemeral_storage_mb, rates, arguments.window_hours
+            telemetry.invocations,
+            telemetry.mean_duration_ms,
+            memory_mb,
+            configuration.ephemeral_storage_mb,
+            rates,
+            arguments.window_hours,
         )
     else:
         data |= {
@@ -177,18 +182,25 @@ def run_get_cost(context: ToolContext, arguments: CostArguments) -> ToolResult:
 
 
 def cost_figures(
-    telemetry: Telemetry, memory_mb: int, ephemeral_mb: int, rates: Rates, hours: float
+    count: int, mean_ms: float, memory_mb: int, ephemeral_mb: int, rates: Rates, hours: float
 ) -> dict[str, Any]:
-    """Money of a window and of a month at its pace, by the mean billed duration."""
-    count = telemetry.invocations or 0
+    """Money of a window and of a month at its pace.
+
+    Args:
+        count: invocations in the window.
+        mean_ms: their mean duration in ms.
+        memory_mb: memory size in MB.
+        ephemeral_mb: ephemeral storage in MB.
+        rates: prices of the region and architecture.
+        hours: length of the window.
+    """
     # Each duration is billed up to the next whole ms: half a ms more on average.
-    billed_ms = (telemetry.mean_duration_ms or 0.0) + 0.5
-    each = mean_cost_usd(billed_ms, memory_mb, rates, ephemeral_mb=ephemeral_mb)
+    each = mean_cost_usd(mean_ms + 0.5, memory_mb, rates, ephemeral_mb=ephemeral_mb)
     month = count * HOURS_PER_MONTH / hours
     return {
         "invocations": count,
         "invocations_month": round(month),
-        "mean_duration_ms": rounded(telemetry.mean_duration_ms),
+        "mean_duration_ms": rounded(mean_ms),
         "cost_usd_window": rounded(each * count, 4),
         "cost_usd_month": rounded(each * month, 4 if each * month < 1 else 2),
         "compute_usd_month": rounded((each - rates.request_usd) * month, 4),
