@@ -107,7 +107,7 @@ def _twin(own: dict[str, Any], candidates: list[dict[str, Any]]) -> dict[str, An
         return children[0]
     wanted = _canonical(attribute(own, _INPUTS))
     alike = [span for span in inside if _canonical(attribute(span, _INPUTS)) == wanted]
-    return (alike or inside or [None])[0]
+    return next(iter(alike or inside), None)
 
 
 def _same_name(first: str, second: str) -> bool:

@@ -16,12 +16,18 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from mlflow_integration.environment import Destination
-from mlflow_integration.errors import AuthenticationError, RejectedError, UnreachableError
+from mlflow_integration.errors import (
+    AuthenticationError,
+    RejectedError,
+    TracingError,
+    UnreachableError,
+)
 from mlflow_integration.probe import Probe, probe
 
 _logger = logging.getLogger(__name__)
 _AUTHENTICATION = frozenset({"unauthorized", "forbidden"})
 _FORBIDDEN = (401, 403)
+_TRANSPORTS = ("requests", "urllib3", "sqlalchemy", "databricks")
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 
@@ -37,9 +43,7 @@ def require(destination: Destination, *, seconds: float = 2.0) -> Probe:
     if found.code is None:
         return found
     kind = AuthenticationError if found.code in _AUTHENTICATION else UnreachableError
-    error = kind(f"{found.reason}.", remedy=found.remedy)
-    error.code = found.code
-    raise error
+    raise kind(f"{found.reason}.", remedy=found.remedy, code=found.code)
 
 
 def open_store(destination: Destination, *, seconds: float = 2.0) -> Any:
@@ -157,18 +161,16 @@ def classify(error: BaseException) -> Exception:
     from mlflow.exceptions import MlflowException
 
     text = f"{type(error).__name__}: {error}"[:500]
+    kind: type[TracingError] = RejectedError
     if isinstance(error, MlflowException):
         status = error.get_http_status_code()
-        if status in _FORBIDDEN or "401" in text[:80] or "403" in text[:80]:
-            return AuthenticationError(text)
-        if _is_passing(error, text, status):
-            return UnreachableError(text)
-        return RejectedError(text)
-    if type(error).__module__.startswith(("requests", "urllib3", "sqlalchemy", "databricks")):
-        return UnreachableError(text)
-    if isinstance(error, (OSError, TimeoutError)):
-        return UnreachableError(text)
-    return RejectedError(text)
+        if status in _FORBIDDEN:
+            kind = AuthenticationError
+        elif _is_passing(error, text, status):
+            kind = UnreachableError
+    elif isinstance(error, OSError) or type(error).__module__.startswith(_TRANSPORTS):
+        kind = UnreachableError
+    return kind(text)
 
 
 def _is_passing(error: Any, text: str, status: int) -> bool:

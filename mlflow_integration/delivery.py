@@ -250,7 +250,8 @@ class Delivery:
             elif operation.kind == "assessment":
                 apply_assessment(post.store, record)
             else:
-                raise RejectedError(f"unknown kind of record: {operation.kind}")
+                unknown = RejectedError(f"unknown kind of record: {operation.kind}")
+                return self._failed(post, operation, operation.kind, unknown)
         except Exception as error:  # noqa: BLE001 - told apart by `classify`
             return self._failed(post, operation, operation.kind, classify(error))
         post.answered_at = time.monotonic()

@@ -25,6 +25,7 @@ from mlflow_integration.masking import mask
 from mlflow_integration.probe import probe
 from mlflow_integration.retention import report
 from mlflow_integration.spool import ensure_spool
+from mlflow_integration.sqlite_files import schema_version
 from mlflow_integration.worker import deliver_all
 
 _VARIABLES = (
@@ -201,19 +202,15 @@ def _schema(destination: Destination) -> tuple[str, str, str | None]:
     from mlflow_integration.pipeline import mlflow_module
 
     version = mlflow_module().__version__
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
     try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        stored = schema_version(file)
     except sqlite3.DatabaseError as error:
         return "failed", f"{file}: {error}", "Move the file away; a new one is made."
-    finally:
-        connection.close()
     from alembic.script import ScriptDirectory
     from mlflow.store.db.utils import _get_alembic_config
 
     script = ScriptDirectory.from_config(_get_alembic_config(f"sqlite:///{file}"))
     known = {revision.revision for revision in script.walk_revisions()}
-    stored = row[0] if row else None
     if stored in script.get_heads():
         return "ok", f"schema {stored} is that of MLflow {version}", None
     if stored in known:

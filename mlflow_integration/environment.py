@@ -285,12 +285,11 @@ def _otlp_target(environ: Mapping[str, str]) -> str | None:
 
 def foreign_notices(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Name the settings of other tools that touch tracing, so that they are no surprise."""
-    notices = []
-    for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
-        if environ.get(name, "").strip().lower() in _TRUE:
-            notices.append(
-                f"{name} is on: LangChain also sends prompts and answers to LangSmith, unmasked."
-            )
+    notices = [
+        f"{name} is on: LangChain also sends prompts and answers to LangSmith, unmasked."
+        for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2")
+        if environ.get(name, "").strip().lower() in _TRUE
+    ]
     endpoints = [
         name
         for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")

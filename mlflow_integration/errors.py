@@ -4,12 +4,13 @@ from __future__ import annotations
 
 
 class TracingError(Exception):
-    """Root of this package's errors; `remedy` is the next thing for a person to do."""
+    """Root of this package's errors; `remedy` is what to do next, `code` a short name."""
 
-    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+    def __init__(self, message: str, *, remedy: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+        self.code = code
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}" if self.remedy else self.message

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import functools
-import inspect
 import json
 import logging
 import threading
@@ -13,9 +11,10 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from mlflow_integration import pipeline
+from mlflow_integration.decorators import decorate
 from mlflow_integration.recorder import Recorder
 from mlflow_integration.spans import OpenSpan, SpanHandle
 
@@ -181,7 +180,7 @@ class AgentExecution:
 
     # Entering and leaving
 
-    def __enter__(self) -> AgentExecution:
+    def __enter__(self) -> Self:
         self._began = time.perf_counter()
         self._parent = _active.get()
         self._token = _active.set(self)
@@ -340,7 +339,7 @@ class AgentExecution:
             tags=dict(tags), metadata=dict(metadata) if metadata else None, **previews
         )
 
-    async def __aenter__(self) -> AgentExecution:
+    async def __aenter__(self) -> Self:
         return self.__enter__()
 
     async def __aexit__(
@@ -353,7 +352,7 @@ class AgentExecution:
 
     def __call__(self, function: F) -> F:
         """Track every call of `function`: its first text argument is the question."""
-        return _decorate(function, self._again)
+        return decorate(function, self._again)
 
     def _again(self, question: str | None) -> AgentExecution:
         return AgentExecution(
@@ -364,43 +363,6 @@ class AgentExecution:
             tags=self.tags,
             log_run=self.log_run,
         )
-
-
-def _question_in(function: Callable[..., Any], args: Any, kwargs: Any) -> str | None:
-    try:
-        bound = inspect.signature(function).bind_partial(*args, **kwargs).arguments
-    except (TypeError, ValueError):
-        return None
-    if isinstance(bound.get("question"), str):
-        return str(bound["question"])
-    return next((v for v in bound.values() if isinstance(v, str)), None)
-
-
-def _decorate(function: F, make: Callable[[str | None], AgentExecution]) -> F:
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def async_tracked(*args: Any, **kwargs: Any) -> Any:
-            with make(_question_in(function, args, kwargs)) as execution:
-                result = await function(*args, **kwargs)
-                _note_result(execution, result)
-                return result
-
-        return async_tracked  # type: ignore[return-value]
-
-    @functools.wraps(function)
-    def tracked(*args: Any, **kwargs: Any) -> Any:
-        with make(_question_in(function, args, kwargs)) as execution:
-            result = function(*args, **kwargs)
-            _note_result(execution, result)
-            return result
-
-    return tracked  # type: ignore[return-value]
-
-
-def _note_result(execution: AgentExecution, result: Any) -> None:
-    if execution.answer is None and result is not None:
-        execution.set_answer(str(getattr(result, "text", result)))
 
 
 def track_agent_execution(question: Any = None, **options: Any) -> Any:
@@ -417,7 +379,7 @@ def track_agent_execution(question: Any = None, **options: Any) -> Any:
         **options: See `AgentExecution`.
     """
     if callable(question):
-        return _decorate(question, lambda text: AgentExecution(text, **options))
+        return decorate(question, lambda text: AgentExecution(text, **options))
     return AgentExecution(question, **options)
 
 

@@ -73,7 +73,7 @@ class _ToolSpan:
     def __enter__(self) -> SpanHandle:
         return self._open.__enter__()
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         # Errors are noted by the wrapper, which can tell an interrupt from a failure.
         self._open.__exit__(None, None, None)
 

@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from mlflow_integration.masking_rules import (
@@ -36,9 +37,7 @@ FAILED = "[masked:unreadable]"
 _MAX_DEPTH = 40
 _CANDIDATE = re.compile(r"[A-Za-z0-9/+]{40}")
 _RUN = "a" * 40
-_RUNS = {
-    code: "a" if chr(code).isalnum() or chr(code) in "/+" else " " for code in range(128)
-}
+_RUNS = {code: "a" if chr(code).isalnum() or chr(code) in "/+" else " " for code in range(128)}
 _WORD = re.compile(r"[A-Za-z0-9/+=_-]")
 _KEY = re.compile(r"[\w.-]")
 _KEY_LENGTH = 60
@@ -68,7 +67,7 @@ def _looks_like_aws_secret(text: str) -> bool:
     if bits < _MINIMUM_BITS:
         return False
     # A path of words changes between kinds of characters rarely, a random key all the time.
-    changes = sum(_kind(a) != _kind(b) for a, b in zip(text, text[1:], strict=False))
+    changes = sum(_kind(a) != _kind(b) for a, b in pairwise(text))
     return changes >= len(text) // 3
 
 
@@ -147,20 +146,17 @@ class Masker:
     def _mask(self, value: Any, depth: int) -> Any:
         if depth > _MAX_DEPTH:
             return FAILED
-        if isinstance(value, str):
-            return self._mask_text(value, depth)
         if isinstance(value, _PASSED_THROUGH):
             return value
         if isinstance(value, Mapping):
             return self._mask_mapping(value, depth)
-        if isinstance(value, list):
-            return [self._mask(item, depth + 1) for item in value]
-        if isinstance(value, tuple):
-            return tuple(self._mask(item, depth + 1) for item in value)
-        if isinstance(value, (set, frozenset)):
-            return [self._mask(item, depth + 1) for item in value]
+        if isinstance(value, (list, tuple, set, frozenset)):
+            items = [self._mask(item, depth + 1) for item in value]
+            return tuple(items) if isinstance(value, tuple) else items
         if isinstance(value, (bytes, bytearray)):
-            return self._mask_text(bytes(value).decode("utf-8", "replace"), depth)
+            value = bytes(value).decode("utf-8", "replace")
+        if isinstance(value, str):
+            return self._mask_text(value, depth)
         return self._mask_object(value, depth)
 
     def _mask_object(self, value: Any, depth: int) -> Any:

@@ -52,31 +52,37 @@ class Pipeline:
     status: TracingStatus
 
 
+@dataclass
+class _Process:
+    """What this process has decided about tracing."""
+
+    pipeline: Pipeline | None = None
+    decided: bool = False
+    exit_hook: bool = False
+
+
 _lock = threading.RLock()
-_pipeline: Pipeline | None = None
-_decided = False
-_exit_hook = False
+_process = _Process()
 
 
 def current() -> Pipeline | None:
     """Return the pipeline when tracing records, initialising it if the environment says so."""
-    global _decided
-    if _pipeline is None and not _decided:
+    if _process.pipeline is None and not _process.decided:
         with _lock:
-            if _pipeline is None and not _decided:
-                _decided = True
+            if _process.pipeline is None and not _process.decided:
+                _process.decided = True
                 if os.environ.get("MLFLOW_TRACKING_URI") or os.environ.get(
                     "MLFLOW_ENABLE_TRACING", ""
                 ).strip().lower() in {"true", "1", "yes", "on"}:
                     initialize_mlflow()
-    if _pipeline is not None:
-        _readopt(_pipeline)
-    return _pipeline
+    if _process.pipeline is not None:
+        _readopt(_process.pipeline)
+    return _process.pipeline
 
 
 def masker() -> Masker:
     """Return the masker in use, with the configured patterns."""
-    return _pipeline.recorder.masker if _pipeline is not None else Masker()
+    return _process.pipeline.recorder.masker if _process.pipeline is not None else Masker()
 
 
 def initialize_mlflow(
@@ -115,8 +121,7 @@ def initialize_mlflow(
         timeout_seconds,
     )
     with _lock:
-        global _decided
-        _decided = True
+        _process.decided = True
         return _initialize(options)
 
 
@@ -176,7 +181,6 @@ def _start(
     spool: Path,
     status: TracingStatus,
 ) -> TracingStatus:
-    global _pipeline
     answer: list[Probe] = []
     asking = threading.Thread(
         target=lambda: answer.append(probe(destination, seconds=options.seconds)), daemon=True
@@ -189,10 +193,10 @@ def _start(
     )
     courier = Courier(spool)
     recorder = Recorder(spool, destination, masker, on_item=courier.wake)
-    previous, _pipeline = _pipeline, Pipeline(recorder, courier, "", status)
+    previous, _process.pipeline = _process.pipeline, Pipeline(recorder, courier, "", status)
     if previous is not None:
         previous.recorder.writer.close()
-    _install(_pipeline)
+    _install(_process.pipeline)
     if options.autolog and importlib.util.find_spec("langchain_core"):
         import mlflow.langchain
 
@@ -217,7 +221,7 @@ def _start(
             hop.name, "ok" if hop.ok else "failed", hop.milliseconds, hop.detail,
         )  # fmt: skip
     _logger.debug("tracing: %s", status.banner_lines()[3])
-    _pipeline.status = status
+    _process.pipeline.status = status
     _register_exit_hook()
     if status.enabled and destination.kind != "database":
         # The worker takes seconds to load MLflow; a short program may be over by then.
@@ -276,7 +280,7 @@ def _readopt(pipeline: Pipeline) -> None:
     if uri == pipeline.store_uri:
         return
     with _lock:
-        if mlflow.get_tracking_uri() != uri or _pipeline is not pipeline:
+        if mlflow.get_tracking_uri() != uri or _process.pipeline is not pipeline:
             return
         _logger.info("the tracking URI was changed; following it, with masking and spool")
         switch_destination(tracking_uri=uri)
@@ -290,9 +294,8 @@ def switch_destination(
     Raises:
         TracingError: The address or the name cannot be used; nothing has changed then.
     """
-    global _pipeline
     with _lock:
-        pipeline = _pipeline
+        pipeline = _process.pipeline
         if pipeline is None:
             raise TracingError("Tracing is not set up.", remedy="Call initialize_mlflow() first.")
         old = pipeline.recorder.destination
@@ -315,10 +318,10 @@ def switch_destination(
             pipeline.status, destination=destination.uri, experiment=destination.experiment
         )
         pipeline.recorder.writer.close()
-        _pipeline = Pipeline(recorder, pipeline.courier, "", status)
-        _pipeline.recorder.retired = [*pipeline.recorder.retired, pipeline.recorder.writer]
-        _install(_pipeline)
-        return _pipeline
+        _process.pipeline = Pipeline(recorder, pipeline.courier, "", status)
+        _process.pipeline.recorder.retired = [*pipeline.recorder.retired, pipeline.recorder.writer]
+        _install(_process.pipeline)
+        return _process.pipeline
 
 
 def _adopt_credentials(uri: str) -> None:
@@ -339,7 +342,7 @@ def flush(timeout_seconds: float = EXIT_SECONDS) -> int:
 
     Stops waiting early when the back end is known to be away.
     """
-    pipeline = _pipeline
+    pipeline = _process.pipeline
     if pipeline is None:
         return 0
     return pipeline.courier.drain(pipeline.recorder.writers(), timeout_seconds)
@@ -347,9 +350,8 @@ def flush(timeout_seconds: float = EXIT_SECONDS) -> int:
 
 def shut_down() -> None:
     """Stop recording in this process; what is recorded stays on disk and is delivered later."""
-    global _pipeline
     with _lock:
-        pipeline, _pipeline = _pipeline, None
+        pipeline, _process.pipeline = _process.pipeline, None
         if pipeline is None:
             return
         for writer in pipeline.recorder.writers():
@@ -360,9 +362,8 @@ def shut_down() -> None:
 
 
 def _register_exit_hook() -> None:
-    global _exit_hook
-    if not _exit_hook:
-        _exit_hook = True
+    if not _process.exit_hook:
+        _process.exit_hook = True
         atexit.register(_at_exit)
 
 
@@ -384,7 +385,7 @@ def _exit_patience() -> float:
     The worker goes on after us. Waiting only helps where our disk goes away with us, a
     container for instance, and the back end does not.
     """
-    pipeline = _pipeline
+    pipeline = _process.pipeline
     if pipeline is None or not pipeline.status.enabled:
         return _LOCAL_EXIT_SECONDS
     local = pipeline.recorder.destination.kind == "database"

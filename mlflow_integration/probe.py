@@ -11,7 +11,6 @@ import http.client
 import json
 import os
 import socket
-import sqlite3
 import ssl
 import threading
 import time
@@ -194,7 +193,9 @@ def _walk_database(walk: _Walk) -> None:
 
     def check() -> None:
         if path.exists():
-            _read_database(path)
+            trouble = database_trouble(path)
+            if trouble is not None:
+                raise ProbeError("database", *trouble)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path if path.exists() else path.parent, os.W_OK):
@@ -213,25 +214,6 @@ def _walk_database(walk: _Walk) -> None:
             "Choose another file in MLFLOW_TRACKING_URI.",
         ) from error
     walk.experiment = walk.destination.experiment
-
-
-def _read_database(path: Any) -> None:
-    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=1.0)
-    try:
-        connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
-    except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
-            raise ProbeError(
-                "database", f"{path} cannot be read ({error})", "Check the file and its folder."
-            ) from error
-    except sqlite3.DatabaseError as error:
-        raise ProbeError(
-            "database",
-            f"{path} is not a usable SQLite database ({error})",
-            "Traces are kept on disk; move the damaged file away and a new one is made.",
-        ) from error
-    finally:
-        connection.close()
 
 
 def _walk_http(walk: _Walk) -> None:

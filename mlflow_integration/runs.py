@@ -209,7 +209,7 @@ def set_trace_tags(trace_id: str, tags: Mapping[str, Any]) -> bool:
 def log_assessment(
     trace_id: str,
     name: str,
-    value: float | bool | str,
+    value: float | bool | str,  # noqa: FBT001 - the verdict is the point
     *,
     rationale: str | None = None,
     source_type: str = "HUMAN",

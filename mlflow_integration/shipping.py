@@ -54,7 +54,7 @@ def ship_spans(
         return False
     by_experiment: dict[str, list[Span]] = {}
     for info, spans in traces:
-        by_experiment.setdefault(info.experiment_id, []).extend(spans)
+        by_experiment.setdefault(str(info.experiment_id), []).extend(spans)
     try:
         for experiment_id, spans in by_experiment.items():
             if spans:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from mlflow_integration import pipeline
 
@@ -75,7 +75,9 @@ class SpanHandle:
         def apply(span: Any) -> None:
             from mlflow.entities import SpanEvent
 
-            span.add_event(SpanEvent(name, attributes=_flat(attributes or {})))
+            # MLflow declares an abstract method here that its own instances lack, too.
+            event = SpanEvent(name, attributes=_flat(attributes or {}))  # type: ignore[abstract]
+            span.add_event(event)
 
         self._do(apply)
 
@@ -101,7 +103,7 @@ def _record(span: Any, error: BaseException) -> None:
     from mlflow.entities import SpanEvent, SpanStatus, SpanStatusCode
 
     # `record_exception` of MLflow takes Exceptions only; Ctrl-C and sys.exit count as well.
-    span.add_event(SpanEvent.from_exception(error))
+    span.add_event(SpanEvent.from_exception(cast("Exception", error)))
     span.set_status(SpanStatus(SpanStatusCode.ERROR, f"{type(error).__name__}: {error}"))
 
 

@@ -234,7 +234,7 @@ def read_acks(segment: Path) -> dict[str, str]:
 def list_segments(spool: Path) -> Iterator[Path]:
     """Yield the segments, oldest first."""
     try:
-        names = sorted(os.listdir(segments_dir(spool)))
+        names = sorted(path.name for path in segments_dir(spool).iterdir())
     except OSError:
         return
     for name in names:

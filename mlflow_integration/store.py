@@ -51,11 +51,11 @@ def _forwarded(name: str) -> Callable[..., Any]:
     return forward
 
 
-class SpoolStore(AbstractStore):  # type: ignore[misc]
+class SpoolStore(AbstractStore):
     """Writes traces to the spool of one destination; forwards everything else."""
 
     def __init__(self, store_uri: str, artifact_uri: str | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._recorder = _recorders[store_uri]
         self._artifact_uri = artifact_uri
 

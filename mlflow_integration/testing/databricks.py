@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif not self._refused(path, body):
             self._forward(body)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve  # noqa: N815 - names that http.server looks for
 
     def _admitted(self) -> bool:
         owner = self.owner
@@ -171,7 +171,9 @@ class DatabricksStandIn(Listening):
 
     handler = _Handler
 
-    def __init__(self, upstream: str, *, token: str, user: str = "me@example.com", port: int = 0):
+    def __init__(
+        self, upstream: str, *, token: str, user: str = "me@example.com", port: int = 0
+    ) -> None:
         super().__init__(port)
         self.upstream = upstream.rstrip("/")
         self.token = token

@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(answer.status, content, kept)
         connection.close()
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - names that http.server looks for
 
 
 class FaultyServer(Listening):

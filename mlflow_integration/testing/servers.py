@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import pwd
 import shutil
@@ -61,7 +60,7 @@ class MlflowServer:
             if self._process.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(f"{self.url}/health", timeout=2):
+                with urllib.request.urlopen(f"{self.url}/health", timeout=2):  # noqa: S310 - loopback
                     return
             except OSError:
                 time.sleep(0.2)
@@ -94,9 +93,9 @@ class MlflowServer:
 
 def postgres_binaries() -> Path | None:
     """Return the folder of PostgreSQL's server programs, None where there are none."""
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"), reverse=True)
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
     if found:
-        return Path(found[0]).parent
+        return found[0].parent
     plain = shutil.which("initdb")
     return Path(plain).parent if plain else None
 

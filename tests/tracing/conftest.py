@@ -27,7 +27,7 @@ def _own_pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     monkeypatch.setenv("MLFLOW_INTEGRATION_DELIVERY", "manual")
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "databrickscfg"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pipeline, "_decided", True)
+    monkeypatch.setattr(pipeline._process, "decided", True)
     (tmp_path / ".git").mkdir()
     before = dict(os.environ)
     yield

@@ -78,10 +78,10 @@ NAMES = (
 def _needle(secret: str) -> str:
     """The part of a secret that must not be found anywhere."""
     if "://" in secret and "@" in secret:
-        return secret.split("://", 1)[1].split("@")[0].split(":")[1]
+        return secret.split("://", 1)[1].split("@", maxsplit=1)[0].split(":")[1]
     for mark in ("X-Amz-Signature=", "AccountKey=", "Bearer "):
         if mark in secret:
-            return secret.split(mark)[1].split(";")[0]
+            return secret.split(mark)[1].split(";", maxsplit=1)[0]
     if "PRIVATE KEY" in secret:
         return secret.split("\n")[1]
     return secret
@@ -142,8 +142,10 @@ def innocent() -> list[object]:
                 "tags": {"team": "x"},
             },
             f"https://console.aws.amazon.com/lambda/home?region=eu-west-1#/functions/f{n}",
-            f"REPORT RequestId: {uuid.UUID(int=rng.getrandbits(128))}\tDuration: {n}.4 ms\t"
-            f"Billed Duration: {n + 1} ms\tMemory Size: 512 MB\tMax Memory Used: 91 MB",
+            (
+                f"REPORT RequestId: {uuid.UUID(int=rng.getrandbits(128))}\tDuration: {n}.4 ms\t"
+                f"Billed Duration: {n + 1} ms\tMemory Size: 512 MB\tMax Memory Used: 91 MB"
+            ),
         ]
     return found
 
