@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from lambda_autotuner.aws.configuration import LATEST
 from lambda_autotuner.aws.errors import AwsError, MissingError
-from lambda_autotuner.aws.functions import get_function, list_aliases, list_versions
-from lambda_autotuner.aws.metrics import MetricQuery, get_metrics
+from lambda_autotuner.aws.functions import get_function
+from lambda_autotuner.aws.metrics import NAMESPACE, MetricQuery, get_metrics
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.aws.telemetry import period_of
 from lambda_autotuner.measurement.latest import look_at_latest
@@ -141,13 +141,34 @@ def unqualified_invocations(account: Account, background: Background) -> float |
         return None
     period = period_of(window)
     try:
-        qualifiers = [alias.name for alias in list_aliases(account, name)]
-        qualifiers += [v.version for v in list_versions(account, name) if v.version != LATEST]
+        resources = _resources(account, name)
         total = MetricQuery("Invocations", "Sum", period, name)
-        parts = [MetricQuery("Invocations", "Sum", period, name, item) for item in qualifiers]
+        parts = [MetricQuery("Invocations", "Sum", period, name, item) for item in resources]
         found = get_metrics(account, [total, *parts], window)
     except (AwsError, MissingError):
         return None
     if any(series.partial for series in found.values()):
         return None
     return (found[total].total() or 0.0) - sum(found[part].total() or 0.0 for part in parts)
+
+
+def _resources(account: Account, name: str) -> list[str]:
+    """Aliases and versions by which a function was invoked, deleted ones included.
+
+    An alias that does not exist any more, such as one of an earlier measurement, still has its
+    invocations in the sum of the function's.
+    """
+    listed = account.pages(
+        "cloudwatch",
+        "ListMetrics",
+        Namespace=NAMESPACE,
+        MetricName="Invocations",
+        Dimensions=[{"Name": "FunctionName", "Value": name}],
+    )
+    values = {
+        dimension["Value"].partition(":")[2]
+        for metric in listed
+        for dimension in metric.get("Dimensions", ())
+        if dimension["Name"] == "Resource"
+    }
+    return sorted(values - {"", LATEST})

@@ -64,6 +64,7 @@ def _package(source: str = "def handler(event, context):\n    return event\n") -
 
 def _create(account: Account, name: str, **changes: Any) -> None:
     """A function of which version 1 is released under the alias `live`; nobody calls `$LATEST`."""
+    release = changes.pop("release", True)
     code = changes.pop("Code", {"ZipFile": _package()})
     parameters: dict[str, Any] = {
         "FunctionName": name,
@@ -76,6 +77,8 @@ def _create(account: Account, name: str, **changes: Any) -> None:
     }
     account.call("lambda", "CreateFunction", Code=code, **parameters)
     wait_settled(account, name)
+    if not release:
+        return
     account.call("lambda", "PublishVersion", FunctionName=name)
     account.call("lambda", "CreateAlias", FunctionName=name, Name="live", FunctionVersion="1")
 
