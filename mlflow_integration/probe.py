@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from mlflow_integration.environment import Destination, databricks_profile
+from mlflow_integration.sqlite_files import database_trouble
 
 DEADLINE_SECONDS = 2.0
 _MAX_BODY = 262_144
