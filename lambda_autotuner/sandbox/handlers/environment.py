@@ -179,6 +179,8 @@ class HandlerEnvironment:
     def _kill(self) -> None:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
+            # Until it is collected it would look alive to whoever wants to use it again.
+            self._process.wait()
 
     def close(self) -> None:
         """End the process and remove its files."""
