@@ -67,7 +67,10 @@ def knowledge_gradient(
         if replicates > 1 and not isinstance(objective, LowestCost | Weighted):
             continue
         cost = price * replicates
-        affordable = np.full(len(price), True) if money_usd is None else cost <= money_usd
+        # What may not be proposed is not measured either: a crash tells nothing about the curve.
+        affordable = ~model.excluded(decision.configurations)
+        if money_usd is not None:
+            affordable &= cost <= money_usd
         gain = probe_gains(model, objective, decision, replicates)
         rate = np.where(affordable, gain / cost, -np.inf)
         index = int(np.argmax(rate))

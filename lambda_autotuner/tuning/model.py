@@ -111,10 +111,10 @@ class Model:
     def rounding_ms(self, configurations: Sequence[Configuration], mean_ms: Floats) -> Floats:
         """What rounding up to 1 ms adds to the mean duration, shape (M,)."""
         expected = np.maximum(_ROUNDING_MS, 1.0 - mean_ms)
-        place = {where: position for position, where in enumerate(configurations)}
-        for summary in self.evidence.summaries():
-            position = place.get(summary.configuration)
-            if position is not None and summary.warm_ms:
+        known = {s.configuration: s for s in self.evidence.summaries() if s.warm_ms}
+        for position, where in enumerate(configurations):
+            summary = known.get(where)
+            if summary is not None:
                 added = np.subtract(summary.warm_billed_ms, summary.warm_ms).sum()
                 expected[position] = (expected[position] + added) / (1 + len(summary.warm_ms))
         return np.asarray(np.maximum(expected, 0.0))

@@ -107,10 +107,13 @@ class MemoryFloor:
     Attributes:
         memory_mb: Smallest allowed size in MB; 0 where nothing is known against any.
         reason: What the floor rests on.
+        triable_mb: Smallest size in MB that may be measured: after a crash, sizes between it and
+            the smallest one that ran are unproven, so they may be tried but not proposed.
     """
 
     memory_mb: int
     reason: str
+    triable_mb: int
 
 
 def memory_floor(evidence: Evidence, headroom: float) -> MemoryFloor:
@@ -124,18 +127,19 @@ def memory_floor(evidence: Evidence, headroom: float) -> MemoryFloor:
     crashed = max((s.configuration.memory_mb for s in summaries if s.out_of_memory), default=0)
     ran = [s for s in summaries if s.succeeded and s.configuration.memory_mb > crashed]
     lowest = min((s.configuration.memory_mb for s in ran), default=None)
+    if crashed:
+        # What was used is no guide any more: it did not foretell the crash.
+        floor = crashed + 1 if lowest is None else lowest
+        reason = f"Out of memory at {crashed} MB; the smallest size above it that ran counts."
+        return MemoryFloor(floor, reason, crashed + 1)
     used = [s.max_memory_used_mb for s in ran if s.max_memory_used_mb is not None]
     if used and lowest is not None:
         # The smallest heap that did the work tells most; runtimes grow into larger sizes.
         needed = int(np.ceil(min(used) * (1 + headroom)))
         floor = min(needed, lowest)
-        if floor > crashed:
-            return MemoryFloor(
-                floor, f"Max Memory Used is {min(used)} MB; {headroom:.0%} is kept free."
-            )
-    if crashed:
-        return MemoryFloor(crashed + 1, f"Out of memory at {crashed} MB.")
-    return MemoryFloor(0, "Nothing is known about the memory that is used.")
+        reason = f"Max Memory Used is {min(used)} MB; {headroom:.0%} is kept free."
+        return MemoryFloor(floor, reason, floor)
+    return MemoryFloor(0, "Nothing is known about the memory that is used.", 0)
 
 
 def failing(summary: SizeSummary) -> str | None:

@@ -218,7 +218,7 @@ class Search:
         decision = decide(self.model, self.objective, candidates, self.policy)
         if decision is None:
             return self._rescue(candidates)
-        return self._improve(decision)
+        return self._unproven(decision) or self._improve(decision)
 
     def _over_budget(self) -> Stop | None:
         budget = self.budget
@@ -248,7 +248,7 @@ class Search:
         ):
             return Stop(f"Every invocation failed, at {len(tried)} sizes.", "failing")
         climb = max((where.memory_mb for where in tried), default=0) * 2
-        least = max(self.model.floor.memory_mb, climb)
+        least = max(self.model.floor.triable_mb, climb)
         sizes = [m for m in self.space.sizes_mb if m >= least] or [self.space.sizes_mb[-1]]
         for architecture in self.space.architectures:
             where = Configuration(sizes[0], architecture)
@@ -271,6 +271,23 @@ class Search:
         if summary.succeeded + summary.failed < self.policy.replicates and not failing(summary):
             return Probe(largest.memory_mb, largest.architecture, 1)
         return Stop("No allowed size is likely to meet the limits.", "nothing_allowed")
+
+    def _unproven(self, decision: Decision) -> Probe | None:
+        """Halve the gap between a crash and the smallest size that ran, while it may pay."""
+        floor = self.model.floor
+        cost = decision.expected_cost
+        limit = cost[decision.pick] * (1 - self.policy.tolerance_pct / FULL_PERCENT)
+        gap = [
+            where
+            for index, where in enumerate(decision.configurations)
+            if floor.triable_mb <= where.memory_mb < floor.memory_mb
+            and where.architecture == decision.picked.architecture
+            and cost[index] < limit
+        ]
+        if not gap:
+            return None
+        middle = gap[len(gap) // 2]
+        return Probe(middle.memory_mb, middle.architecture, 1)
 
     def _improve(self, decision: Decision) -> Probe | Stop:
         pick = decision.picked

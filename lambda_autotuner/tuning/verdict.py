@@ -152,9 +152,9 @@ def _settled(
     current: Configuration | None,
     base: dict[str, Any],
 ) -> Change | Keep:
-    wanted = [decision.picked] if current is None else [decision.picked, current]
+    wanted = [decision.picked, *([] if current in {None, decision.picked} else [current])]
     found = outlooks(model, wanted, policy.confidence)
-    proposed, today = found[0], found[1] if current is not None else None
+    proposed, today = found[0], None if current is None else found[-1]
     saving, month = _saving(model, proposed, today, policy.confidence)
     tied = tuple(decision.configurations[i] for i in decision.tied)
     fastest = decision.configurations[min(decision.tied, key=lambda i: decision.expected_ms[i])]

@@ -1,0 +1,169 @@
+"""Recommendations without an invocation: committed only where telemetry allows it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lambda_autotuner.tuning import (
+    Configuration,
+    Evidence,
+    Infeasible,
+    LowestCost,
+    NeedMoreData,
+    Outcome,
+    PriceBook,
+    Sample,
+    Settled,
+    Space,
+    Topic,
+    Workload,
+    recommend_passive,
+)
+
+RATES = PriceBook.load().all_rates("us-east-1")
+SPACE = Space.range(128, 3_008)
+
+
+def lines(memory_mb, mean_ms, count=200, *, used=80, seed=0, noise=0.1, **more):
+    rng = np.random.default_rng(seed)
+    return [
+        Sample(
+            memory_mb,
+            "x86_64",
+            float(mean_ms * rng.lognormal(0, noise)),
+            max_memory_used_mb=used,
+            source="report_line",
+            **more,
+        )
+        for _ in range(count)
+    ]
+
+
+def passive(samples, **options):
+    options.setdefault("workload", Workload(cold_rate=0.0, request_fee=False))
+    return recommend_passive(Evidence(samples), SPACE, LowestCost(), RATES, **options)
+
+
+def test_one_size_in_the_middle_is_not_enough():
+    answer = passive(lines(1_024, 400), current=Configuration(1_024))
+    assert isinstance(answer, NeedMoreData)
+    assert "one memory size" in answer.missing[0]
+    assert 6 <= answer.invocations <= 25
+    assert answer.cost_usd > 0
+    assert answer.sizes_mb
+    assert answer.leaning is not None
+
+
+def test_noise_raises_what_it_takes_to_settle_it():
+    quiet = passive(lines(1_024, 400, noise=0.02))
+    loud = passive(lines(1_024, 400, noise=0.3))
+    assert quiet.invocations < loud.invocations
+
+
+def test_a_history_that_shows_waiting_is_enough():
+    samples = lines(128, 905) + lines(256, 902, seed=1) + lines(1_024, 900, seed=2)
+    answer = passive(samples, current=Configuration(1_024))
+    assert isinstance(answer, Settled)
+    assert answer.proposed.memory_mb == 128
+    assert answer.probability_best >= 0.9
+    assert answer.measurement.invocations == 0
+
+
+def test_never_below_what_was_used():
+    samples = lines(512, 900, used=300) + lines(1_024, 900, used=310, seed=1)
+    answer = passive(samples, current=Configuration(1_024))
+    floor = 300 * 1.15
+    if isinstance(answer, Settled):
+        assert answer.proposed.memory_mb >= floor
+    else:
+        assert answer.leaning.memory_mb >= floor
+
+
+def test_unknown_memory_use_forbids_going_below_what_ran():
+    samples = [
+        Sample(memory, "x86_64", 900.0, source="metric", weight=10_000) for memory in (512, 1_024)
+    ]
+    answer = passive(samples)
+    assert isinstance(answer, NeedMoreData)
+    assert "run out of memory" in " ".join(answer.missing)
+
+
+def test_out_of_memory_in_the_logs_forbids_that_size():
+    crashes = [
+        Sample(256, "x86_64", 50.0, Outcome.OUT_OF_MEMORY, source="report_line") for _ in range(3)
+    ]
+    answer = passive([*crashes, *lines(512, 900, used=200), *lines(1_024, 900, seed=1)])
+    size = answer.proposed if isinstance(answer, Settled) else answer.leaning
+    assert size.memory_mb >= 512
+
+
+def test_no_traffic_at_all_needs_data():
+    answer = passive([])
+    assert isinstance(answer, NeedMoreData)
+    assert answer.leaning is None
+
+
+def test_nothing_but_failures_is_infeasible():
+    errors = [Sample(512, "x86_64", 5.0, Outcome.ERROR, source="report_line") for _ in range(9)]
+    assert isinstance(passive(errors), Infeasible)
+
+
+def test_the_picture_can_be_left_out():
+    samples = lines(128, 900) + lines(1_024, 900, seed=1)
+    assert passive(samples).curve
+    assert not passive(samples, picture=False).curve
+
+
+def test_the_timeout_is_advised_from_the_tail_and_what_was_cut_off():
+    samples = lines(128, 905) + lines(1_024, 900, seed=2)
+    workload = Workload(cold_rate=0.0, timeout_ms=1_300, timeout_share=0.01)
+    answer = passive(samples, workload=workload)
+    advice = {a.topic: a for a in answer.advice}[Topic.TIMEOUT]
+    assert advice.setting["timeout_s"] >= 3
+    assert "1.00%" in advice.evidence
+
+
+def test_snapstart_is_advised_for_slow_starts_of_a_runtime_that_can():
+    warm = lines(128, 905) + lines(1_024, 900, seed=2)
+    cold = lines(1_024, 1_500, 20, seed=3, init_ms=4_000.0)
+    for runtime, expected in (("java21", True), ("nodejs22.x", False), ("python3.11", False)):
+        workload = Workload(invocations_per_month=1e6, runtime=runtime)
+        answer = passive([*warm, *cold], workload=workload)
+        assert (Topic.SNAPSTART in {a.topic for a in answer.advice}) is expected
+
+
+def test_arm_is_advised_unless_the_code_cannot():
+    samples = lines(128, 905) + lines(1_024, 900, seed=2)
+    topics = [
+        {a.topic for a in passive(samples, workload=Workload(architecture_portable=p)).advice}
+        for p in (True, None, False)
+    ]
+    assert [Topic.ARCHITECTURE in t for t in topics] == [True, True, False]
+
+
+def test_reserved_concurrency_follows_the_duration():
+    samples = [*lines(1_024, 100, used=80), *lines(512, 200, seed=1), *lines(128, 800, seed=2)]
+    workload = Workload(cold_rate=0.0, reserved_concurrency=10, peak_concurrency=9.0)
+    answer = passive(samples, workload=workload, current=Configuration(3_008))
+    advice = [a for a in answer.advice if a.topic is Topic.CONCURRENCY]
+    size = answer.proposed.memory_mb if isinstance(answer, Settled) else answer.leaning.memory_mb
+    assert (size < 1_024) == bool(advice)
+
+
+@pytest.mark.parametrize("work", [1e3, 4e5, 3e6])
+def test_where_it_commits_it_is_within_five_percent(work):
+    """Two sizes of history, many functions: what is committed has to hold."""
+    committed = good = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        floor = float(np.exp(rng.uniform(3, 7)))
+        sizes = sorted(rng.choice([128, 256, 512, 1_024, 2_048], 2, replace=False).tolist())
+        true = {m: floor + work / min(m, 1_769) for m in SPACE.sizes_mb}
+        samples = [s for m in sizes for s in lines(m, true[m], 60, seed=seed + m)]
+        answer = passive(samples)
+        if isinstance(answer, Settled):
+            committed += 1
+            cost = {m: m * d for m, d in true.items()}
+            good += cost[answer.proposed.memory_mb] <= 1.05 * min(cost.values())
+    assert good >= 0.9 * committed - 1
