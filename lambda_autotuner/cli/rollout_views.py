@@ -28,6 +28,16 @@ def open_settled(door: Door) -> Iterator[Workspace]:
         yield workspace
 
 
+@contextmanager
+def traced(door: Door, what: str) -> Iterator[None]:
+    """One trace for a command that changes the account; the journal's records link to it."""
+    import mlflow_integration as tracing
+
+    tracing.initialize_mlflow(state_dir=door.settings.state_dir)
+    with tracing.track_agent_execution(what, name="rollout", log_run=False):
+        yield
+
+
 def show_plan(plan: Plan, findings: tuple[Finding, ...] | list[Finding]) -> Any:
     """A plan as a table with what was found."""
     from rich.console import Group

@@ -22,6 +22,7 @@ from lambda_autotuner.rollout.steps import (
     is_final,
 )
 from lambda_autotuner.rollout.traffic_steps import undo_steps
+from mlflow_integration import create_trace_context
 from mlflow_integration.masking import mask_text
 
 Progress = Callable[[str], None]
@@ -122,7 +123,14 @@ def _send(worker: Worker, step: Step, phase: str, position: Position, *, undo: b
     )
     worker.progress(f"{'undoing ' if undo else ''}{step.name}: lambda:{operation}")
     try:
-        result = step.run(worker.context, request, undo=undo)
+        with create_trace_context(
+            name=f"rollout.{phase}.{step.name}",
+            span_type="TOOL",
+            inputs={"operation": f"lambda:{operation}", "request": step.shown(request)},
+            attributes={"plan_id": worker.plan.id},
+        ) as span:
+            result = step.run(worker.context, request, undo=undo)
+            span.set_outputs(result)
     except AutotunerError as error:
         ambiguous = isinstance(error, AwsError) and error.ambiguous
         worker.journal.end_action(

@@ -446,3 +446,16 @@ def test_secrets_of_the_environment_stay_out_of_the_journal(world):
         world.roll_back(plan)
     assert secret not in str(caught.value)
     assert not any(secret in line for line in world.journal.export())
+
+
+def test_a_journal_on_a_server_does_the_same(make_world, postgres_database):
+    world = make_world(postgres_database)
+    before = world.standing(ALIAS)
+    plan = world.applied(ALIAS, memory_mb=1024)
+    assert world.state(plan) == "canary"
+    with pytest.raises(UsedError):
+        world.apply(plan)
+    world.journal.transition(plan.id, "rolling_back", expected=world.journal.state(plan.id))
+    found = world.reconcile()
+    assert [(item.was, item.state) for item in found] == [("rolling_back", "rolled_back")]
+    assert world.standing(ALIAS) == before
