@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.sampler import Sampler
+from lambda_autotuner.errors import AutotunerError
 from lambda_autotuner.tuning import (
     Budget,
     Interval,
@@ -26,6 +27,10 @@ from lambda_autotuner.tuning.priors import Priors
 from lambda_autotuner.tuning.units import MB_PER_GB, MS_PER_SECOND, Floats
 
 _BOOK = PriceBook.load()
+
+
+class UnsettledError(AutotunerError):
+    """The engine gave no pick for a curve on which every invocation succeeds."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def run_engine(
     """Search until the engine stops by itself or the budget is used.
 
     Raises:
-        RuntimeError: The engine did not settle on a size, which no measured curve justifies.
+        UnsettledError: The engine did not settle on a size, which no measured curve justifies.
     """
     architecture = sampler.curve.architecture
     rates = {architecture: _BOOK.rates("us-east-1", architecture)}
@@ -74,7 +79,7 @@ def run_engine(
         seconds += time.process_time() - started
     result = search.recommendation()
     if not isinstance(result, Settled):
-        raise RuntimeError(f"{sampler.curve.name}: {result.kind}")
+        raise UnsettledError(f"{sampler.curve.name}: {result.kind}")
     per_unit = rates[architecture].gb_second_usd / MB_PER_GB / MS_PER_SECOND
     cost = result.proposed.cost_usd
     interval = Interval(cost.value / per_unit, cost.low / per_unit, cost.high / per_unit)

@@ -13,7 +13,11 @@ import numpy as np
 
 from lambda_autotuner.tuning.evidence import Configuration
 from lambda_autotuner.tuning.model import Model
-from lambda_autotuner.tuning.pricing import FULL_PERCENT, provisioned_month_usd
+from lambda_autotuner.tuning.pricing import (
+    FULL_PERCENT,
+    INCLUDED_EPHEMERAL_MB,
+    provisioned_month_usd,
+)
 from lambda_autotuner.tuning.recommendation import Advice, Outlook, Topic
 from lambda_autotuner.tuning.units import (
     DAYS_PER_MONTH,
@@ -146,7 +150,7 @@ def _snapstart(model: Model, picked: Configuration) -> Advice | None:
     init_ms, rate = float(np.mean(inits)), model.cold_rate
     if init_ms < _SNAPSTART_INIT_MS or rate < _SNAPSTART_SHARE:
         return None
-    if workload.provisioned_concurrency or workload.ephemeral_mb > 512:
+    if workload.provisioned_concurrency or workload.ephemeral_mb > INCLUDED_EPHEMERAL_MB:
         return None
     fee = 0.0
     volume = workload.invocations_per_month

@@ -28,6 +28,7 @@ from lambda_autotuner.tuning.pricing import FULL_PERCENT
 from lambda_autotuner.tuning.units import Floats, finite
 
 _DRAWS = 256
+_COIN_TOSS = 0.5
 _JITTER = 1e-6
 _INFEASIBLE_LOSS = 3.0
 _BEYOND_WINDOW_LOSS = 0.2
@@ -52,7 +53,7 @@ class Policy:
     def __post_init__(self) -> None:
         finite("tolerance_pct", self.tolerance_pct, minimum=0, exclusive=True)
         finite("regret_pct", self.regret_pct, minimum=0)
-        if not 0.5 < finite("confidence", self.confidence) < 1:
+        if not _COIN_TOSS < finite("confidence", self.confidence) < 1:
             raise UsageError(f"confidence is between 0.5 and 1, not {self.confidence!r}.")
 
 

@@ -95,28 +95,45 @@ def _sequence(count: int) -> Floats:
     return np.asarray((0.5 + np.outer(np.arange(1, count + 1), steps)) % 1.0)
 
 
+_TRAITS = {"bandwidth": 0.08, "other_knee": 0.10, "stepped": 0.07, "parallel": 0.13, "tight": 0.12}
+"""Share of the shapes with one trait beside work and waiting; a function rarely has two."""
+_SUMS = 0.4
+"""Share of the shapes whose waiting and work simply add up."""
+_ALL_CORES = 0.4
+"""Share of parallel shapes that use every core there is; the others use 2 to 5."""
+
+
+def _having(trait: str, draw: Floats) -> np.ndarray:
+    """Which shapes have a trait: the traits follow each other on the unit interval."""
+    names = list(_TRAITS)
+    start = sum(_TRAITS[name] for name in names[: names.index(trait)])
+    return np.asarray((draw >= start) & (draw < start + _TRAITS[trait]))
+
+
 @lru_cache(maxsize=4)
 def ensemble(count: int = 1_024) -> Ensemble:
     """The ensemble that the posterior works with: the same every time.
 
-    Half of the shapes are work and waiting alone: waiting between 0.1 % and 99.9 % of the
-    duration at one vCPU (drawn on the logit scale), overlapped more sharply than a sum in three of
-    five. Each of the others has one more trait, because a function rarely has two: bound by
-    something slower than processor share (8 %), a knee elsewhere than at 1,769 MB (10 %),
-    parallel work (20 %, for a third of it in steps), a heap close to its limit (12 %).
+    Half of the shapes are work and waiting alone: waiting between 0.1 % and 99.9 % of the duration
+    at one vCPU (drawn on the logit scale), overlapped more sharply than a sum in three of five.
+    Each of the others has one more trait: bound by something slower than processor share, a knee
+    elsewhere than at 1,769 MB, parallel work (smooth, or in steps of visible cores), or a heap
+    close to its limit.
     """
     point = _sequence(count)
     trait, amount, kind = point[:, 3], point[:, 4], point[:, 5]
     waiting = 1.0 / (1.0 + np.exp(7.0 - 14.0 * point[:, 0]))
-    overlap = np.exp(np.log(24.0) * np.maximum(0.0, (point[:, 1] - 0.4) / 0.6))
-    bandwidth = trait < 0.08
-    exponent = np.where(bandwidth, 0.3 + 0.64 * amount, 0.94 + 0.2 * point[:, 2])
-    elsewhere = (trait >= 0.08) & (trait < 0.18)
-    knee = np.where(elsewhere, 700 + 1_800 * amount, float(FULL_VCPU_MB))
-    together = (trait >= 0.18) & (trait < 0.38)
+    overlap = np.exp(np.log(24.0) * np.maximum(0.0, (point[:, 1] - _SUMS) / (1 - _SUMS)))
+    bandwidth = 0.3 + 0.64 * amount
+    exponent = np.where(_having("bandwidth", trait), bandwidth, 0.94 + 0.2 * point[:, 2])
+    knee = np.where(_having("other_knee", trait), 700 + 1_800 * amount, float(FULL_VCPU_MB))
+    stepped = _having("stepped", trait)
+    together = stepped | _having("parallel", trait)
     parallel = np.where(together, 0.3 + 0.69 * amount, 0.0)
-    threads = np.where(kind < 0.4, 6.0, 2.0 + np.floor((kind - 0.4) / 0.6 * 4))
-    stepped = ((trait >= 0.18) & (trait < 0.25)).astype(float)
-    tight = (trait >= 0.38) & (trait < 0.5)
-    pressure = np.where(tight, MINIMUM_MEMORY_MB * (0.3 + 2.0 * amount), 0.0)
-    return Ensemble(waiting, overlap, exponent, knee, parallel, threads, pressure, stepped)
+    few = 2.0 + np.floor((kind - _ALL_CORES) / (1 - _ALL_CORES) * 4)
+    threads = np.where(kind < _ALL_CORES, 6.0, few)
+    pressure = MINIMUM_MEMORY_MB * (0.3 + 2.0 * amount)
+    pressure = np.where(_having("tight", trait), pressure, 0.0)
+    return Ensemble(
+        waiting, overlap, exponent, knee, parallel, threads, pressure, stepped.astype(float)
+    )

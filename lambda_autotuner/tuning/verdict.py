@@ -230,8 +230,10 @@ def _measurement(measurement: Measurement, month: Interval | None) -> Measuremen
 def _reasons(decision: Decision, policy: Policy) -> tuple[str, ...]:
     return (
         f"Expected loss of {decision.picked} against the true best: {decision.expected_loss:.2%}.",
-        f"{decision.probability_best:.0%} sure that no other size beats it by more than "
-        f"{policy.tolerance_pct:g} %.",
+        (
+            f"{decision.probability_best:.0%} sure that no other size beats it by more than "
+            f"{policy.tolerance_pct:g} %."
+        ),
     )
 
 
