@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import mlflow_integration as tracing
 from lambda_autotuner.agent.answer import Answer, Decision, Proposal
-from lambda_autotuner.agent.decisions import carry_out, pending_proposals
+from lambda_autotuner.agent.decisions import carry_out
 from lambda_autotuner.agent.graph import compile_graph
 from lambda_autotuner.agent.planner.chat_model import CURRENT_TURN
 from lambda_autotuner.agent.prompts import prompt_version, prompt_versions
+from lambda_autotuner.agent.proposals import pending_proposals
 from lambda_autotuner.agent.providers import (
     Choice,
     price_per_token,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, Literal
+from typing import Literal
 
 from lambda_autotuner import measurement, rollout
-from lambda_autotuner.agent.answer import Decision, Difference, Proposal
+from lambda_autotuner.agent.answer import Decision, Proposal
+from lambda_autotuner.agent.proposals import proposal_of
 from lambda_autotuner.agent.tools.changes import tuning_choices
 from lambda_autotuner.agent.tools.sizing import recommendation_data
 from lambda_autotuner.errors import RefusedError
@@ -14,25 +14,6 @@ from lambda_autotuner.rollout import State
 from lambda_autotuner.workspace import Workspace
 
 Source = Literal["cli", "chat", "mcp", "python"]
-
-
-def proposal_of(stored: Any) -> Proposal:
-    """A proposal as it stands in the journal."""
-    data = dict(stored.data)
-    known = {field.name for field in fields(Proposal)}
-    values = {name: value for name, value in data.items() if name in known and name != "id"}
-    values["differences"] = tuple(Difference(**item) for item in data.get("differences") or ())
-    values["warnings"] = tuple(data.get("warnings") or ())
-    interval = data.get("saving_interval_usd_month")
-    values["saving_interval_usd_month"] = tuple(interval) if interval else None
-    values["status"] = {None: "pending", True: "approved", False: "rejected"}[stored.approved]
-    values["details"] = {**(data.get("details") or {}), "plan_id": stored.plan_id or stored.id}
-    return Proposal(id=stored.id, **values)
-
-
-def pending_proposals(workspace: Workspace, session_id: str | None) -> tuple[Proposal, ...]:
-    """Proposals that wait for a decision, of one conversation or of all."""
-    return tuple(proposal_of(stored) for stored in workspace.journal.pending_proposals(session_id))
 
 
 def carry_out(

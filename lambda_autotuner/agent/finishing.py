@@ -14,7 +14,14 @@ def finish(turn: Turn, text: str) -> str:
     limits = turn.limits.model_dump()
     errors = [dict(error) for _, _, error in turn.errors]
     ledger = Ledger.of(
-        [*results, *errors, limits, {"functions": len(turn.inventory)}], turn.human_turns
+        [
+            *results,
+            *errors,
+            limits,
+            {"functions": len(turn.inventory)},
+            {"searched": getattr(turn.toolbox, "searched", "")},
+        ],
+        turn.human_turns,
     )
     checked = ground(plain, ledger)
     turn.unverified = checked.unverified

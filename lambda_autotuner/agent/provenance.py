@@ -161,8 +161,8 @@ def _check_write(tool: Tool, arguments: Mapping[str, Any], turn: Turn) -> None:
 
 def _check_plan(arguments: Mapping[str, Any], wish: Wish, turn: Turn) -> None:
     plan = str(arguments.get("plan_id", ""))
-    pending = {p.details.get("plan_id", p.id) for p in turn.known_proposals}
-    if plan == wish.plan_id or (wish.plan_id is None and len(pending) == 1 and plan in pending):
+    waiting = [{p.id, p.details.get("plan_id")} for p in turn.known_proposals]
+    if plan == wish.plan_id or (wish.plan_id is None and len(waiting) == 1 and plan in waiting[0]):
         return
     raise ToolError(
         ErrorCode.NOT_ASKED_FOR,

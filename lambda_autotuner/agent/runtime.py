@@ -42,7 +42,12 @@ class Runtime:
 
     def submit(self, work: Coroutine[Any, Any, Value]) -> Future[Value]:
         """Run a coroutine on the loop, in the caller's context."""
-        return asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        try:
+            loop = self._running_loop()
+        except RuntimeError:
+            work.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(work, loop)
 
     def run(self, work: Coroutine[Any, Any, Value]) -> Value:
         """Run a coroutine to its end; an interrupt of the caller cancels it."""

@@ -62,7 +62,11 @@ class OfflinePlanner(BaseChatModel):
         calls: tuple[Call, ...] = ()
         if not turn.must_write:
             started = _called_in_this_turn(messages)
-            calls = next_calls(turn.question, turn) if started else first_calls(turn.question)
+            calls = (
+                next_calls(turn.question, turn)
+                if started
+                else first_calls(turn.question, turn.known_proposals)
+            )
         metadata = {
             "model_name": self.model_name,
             "finish_reason": "tool_calls" if calls else "stop",

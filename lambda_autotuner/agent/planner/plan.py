@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lambda_autotuner.agent.answer import Proposal
 from lambda_autotuner.agent.reading.language import lexicon
 from lambda_autotuner.agent.reading.model import Question
 from lambda_autotuner.agent.reading.wishes import Wish
@@ -28,13 +29,13 @@ class Call:
     arguments: dict[str, Any]
 
 
-def first_calls(question: Question) -> tuple[Call, ...]:
+def first_calls(question: Question, pending: Sequence[Proposal] = ()) -> tuple[Call, ...]:
     """The calls of the first round, all of which may run at once."""
     if question.wish is not None and question.topic not in {
         "unknown_function",
         "ambiguous_function",
     }:
-        calls = _for_wish(question, question.wish)
+        calls = _for_wish(question, question.wish, pending)
         if calls:
             return calls
     return tuple(_distinct(_for_topic(question)))
@@ -63,12 +64,12 @@ def _may_change(question: Question, wish: Wish) -> bool:
     return len(question.functions) == 1 and not wish.everything and not wish.conflict
 
 
-def _for_wish(question: Question, wish: Wish) -> tuple[Call, ...]:  # noqa: PLR0911 - one return a case, flat
+def _for_wish(question: Question, wish: Wish, pending: Sequence[Proposal]) -> tuple[Call, ...]:  # noqa: PLR0911 - one return a case, flat
     if wish.kind == "apply":
+        only = pending[0].id if len(pending) == 1 else None
+        plan_id = wish.plan_id or only
         return (
-            (Call("apply_change", {"plan_id": wish.plan_id}),)
-            if wish.plan_id
-            else (Call("get_history", {}),)
+            (Call("apply_change", {"plan_id": plan_id}),) if plan_id else (Call("get_history", {}),)
         )
     if wish.kind == "reject":
         return (Call("get_history", {}),)

@@ -112,6 +112,8 @@ _EVERYDAY = frozenset(
         "none",
     ]
 )
+# An environment variable, not a function.
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _REGION = re.compile(r"^(?:us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d$")
 
 
@@ -301,6 +303,8 @@ def _candidates(text: str) -> list[tuple[str, bool]]:
         for match in pattern.finditer(text):
             spoken = match[3] if pattern is _ARN else match[1]
             lowered = spoken.casefold()
+            if _VARIABLE.fullmatch(spoken):
+                continue
             if lowered in _NOT_NAMES or _REGION.match(lowered) or len(spoken) < 3:  # noqa: PLR2004
                 continue
             if not any(part not in _NOT_NAMES for part in re.split(r"[-_]", lowered)):

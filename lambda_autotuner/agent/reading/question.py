@@ -32,6 +32,7 @@ _REACHING = re.compile(
     r"\b(hit(?:s|ting)?|reach(?:es|ing)?|exceed\w*|run(?:s|ning)? into|close to|near(?:ly)?|how close|approach\w*|exhaust\w*|bump(?:s|ing)? into)\b",
     re.IGNORECASE,
 )
+_VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 _PEAK = re.compile(
     r"\b(peak\w*|consum\w+|footprint|high[- ]water|used?|using|usage|utili[sz]\w+|actual(?:ly)?|need(?:s|ed)?|real(?:ly)?|left|free|spare|headroom|out of)\b",
     re.IGNORECASE,
@@ -156,6 +157,8 @@ def _combined(text: str, found: dict[str, int]) -> dict[str, int]:
     ):
         combined["memory_used"] = combined.pop("memory")
         combined.pop("limits", None)
+    if _VARIABLE.search(text) and "logs" not in combined:
+        combined |= {"secret": 0, "environment": 0}
     if "memory" in combined and "limits" in combined and "concurrency" not in combined:
         combined.pop("limits")
     return combined

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from lambda_autotuner.agent.answer import Proposal
 from lambda_autotuner.agent.catalogue import Arguments, Tool
+from lambda_autotuner.agent.proposals import pending_proposals
 from lambda_autotuner.agent.tool_errors import ErrorCode, ToolError
 from lambda_autotuner.agent.tools.context import ToolContext, rounded
 from lambda_autotuner.agent.tools.inventory import FunctionName
@@ -86,9 +87,13 @@ def _propose(
         plan_id=plan_id,
         data=data,
     )
-    proposal = replace(proposal, id=stored.id)
+    return _shown(replace(proposal, id=stored.id), plan_id)
+
+
+def _shown(proposal: Proposal, plan_id: str | None) -> ToolResult:
+    """A proposal as a tool shows it."""
     shown: dict[str, Any] = {
-        "proposal_id": stored.id, "plan_id": plan_id, "function": proposal.function, "summary": proposal.summary,
+        "proposal_id": proposal.id, "plan_id": plan_id, "function": proposal.function, "summary": proposal.summary,
         "differences": [asdict(d) for d in proposal.differences], "price_usd": proposal.price_usd,
         "saving_usd_month": proposal.saving_usd_month, "warnings": list(proposal.warnings),
         "expires_at": proposal.expires_at, "command": proposal.command,
@@ -160,9 +165,12 @@ def tuning_choices(settings: Settings, arguments: dict[str, Any]) -> Choices:
 
 
 def run_apply_change(context: ToolContext, arguments: ApplyArguments) -> ToolResult:
-    """Propose to carry out a plan that was made before."""
+    """Show a proposal that waits again, or propose to carry out a plan that was made elsewhere."""
     from lambda_autotuner.agent.planning import propose_plan
 
+    for waiting in pending_proposals(context.workspace, None):
+        if arguments.plan_id in {waiting.id, waiting.details.get("plan_id")}:
+            return _shown(waiting, waiting.details.get("plan_id"))
     proposal, plan_id = propose_plan(context, arguments.plan_id)
     return _propose(context, "apply_change", arguments, proposal, plan_id)
 

@@ -58,7 +58,7 @@ def functions(data: Data, q: Question, cite: str) -> list[str]:
     ]
     if len(rows) > _SHOWN:
         lines.append(
-            f"  and {len(rows) - _SHOWN} more; narrow by name, runtime, architecture or memory size, or use `lambda-autotuner ask --json`."
+            f"  and others ({len(rows)} in all); narrow by name, runtime, architecture or memory size."
         )
     return lines
 

@@ -55,4 +55,4 @@ def listing(items: list[str], limit: int = 12) -> str:
     if not items:
         return "none"
     shown = ", ".join(items[:limit])
-    return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"
+    return shown if len(items) <= limit else f"{shown} and others ({len(items)} in all)"
