@@ -1,0 +1,320 @@
+"""Faults planted below the toolbox: the suite must notice each of them.
+
+A fault changes what a call to the account asks or brings back, as a wrong unit, a wrong window
+or a lost page in the toolbox would. The oracle looks at the account with boto3 of its own and
+is not touched. A fault is caught when a question that passes without it fails with it.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lambda_autotuner.aws.session import Account
+from lambda_autotuner.evaluation.contestants import AgentContestant
+from lambda_autotuner.evaluation.runner import Task, run_tasks
+from lambda_autotuner.evaluation.suite import load_suite
+from lambda_autotuner.evaluation.venue import Venue
+
+Change = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, in which operation, and which questions look there."""
+
+    name: str
+    operations: tuple[str, ...]
+    questions: tuple[str, ...]
+    asked: Change | None = None
+    answered: Change | None = None
+
+
+def each_function(change: Callable[[dict[str, Any]], None]) -> Change:
+    """Apply a change to a configuration, alone or in a list."""
+
+    def apply(answer: dict[str, Any]) -> None:
+        for item in answer.get("Functions") or [answer.get("Configuration") or answer]:
+            if "FunctionName" in item:
+                change(item)
+
+    return apply
+
+
+def scaled(key: str, factor: float) -> Change:
+    return each_function(lambda c: c.__setitem__(key, round(c[key] * factor)))
+
+
+def put(key: str, value: Any) -> Change:
+    return each_function(lambda c: c.__setitem__(key, value))
+
+
+def queries(change: Callable[[dict[str, Any]], None]) -> Change:
+    """Change each MetricStat of a GetMetricData request."""
+
+    def apply(parameters: dict[str, Any]) -> None:
+        for query in parameters["MetricDataQueries"]:
+            if "MetricStat" in query:
+                change(query["MetricStat"])
+
+    return apply
+
+
+def statistic(old: str, new: str, metric: str | None = None) -> Change:
+    def change(stat: dict[str, Any]) -> None:
+        if stat["Stat"] == old and metric in {None, stat["Metric"]["MetricName"]}:
+            stat["Stat"] = new
+
+    return queries(change)
+
+
+def swapped_statistics(a: str, b: str) -> Change:
+    return queries(lambda s: s.__setitem__("Stat", {a: b, b: a}.get(s["Stat"], s["Stat"])))
+
+
+def metric_name(a: str, b: str) -> Change:
+    def change(stat: dict[str, Any]) -> None:
+        name = stat["Metric"]["MetricName"]
+        stat["Metric"]["MetricName"] = {a: b, b: a}.get(name, name)
+
+    return queries(change)
+
+
+def window(change: Callable[[Any, Any], tuple[Any, Any]]) -> Change:
+    def apply(parameters: dict[str, Any]) -> None:
+        start, end = parameters["StartTime"], parameters["EndTime"]
+        parameters["StartTime"], parameters["EndTime"] = change(start, end)
+
+    return apply
+
+
+def values(factor: float) -> Change:
+    def apply(answer: dict[str, Any]) -> None:
+        for result in answer["MetricDataResults"]:
+            result["Values"] = [value * factor for value in result["Values"]]
+
+    return apply
+
+
+def without(key: str, place: int) -> Change:
+    def apply(answer: dict[str, Any]) -> None:
+        if answer.get(key):
+            answer[key] = list(answer[key])
+            del answer[key][place]
+
+    return apply
+
+
+def messages(change: Callable[[str], str]) -> Change:
+    def apply(answer: dict[str, Any]) -> None:
+        for event in answer.get("events", ()):
+            event["message"] = change(event["message"])
+
+    return apply
+
+
+def rewritten(pattern: str, replacement: str) -> Callable[[str], str]:
+    import re
+
+    return lambda text: re.sub(pattern, replacement, text)
+
+
+CONFIGURATION = ("ListFunctions", "GetFunction", "GetFunctionConfiguration")
+METRICS = ("GetMetricData",)
+LOGS = ("FilterLogEvents",)
+_MEMORY = ("config-memory-1", "config-all-1", "compare-memory-1")
+_COUNTS = ("metrics-invocations-1", "metrics-week-1", "compare-thumbs-1")
+_TIMES = ("metrics-average-1", "metrics-p95-1", "metrics-p99-1", "compare-p95-1")
+_REPORTS = ("memory-used-1", "memory-close-1", "memory-scan-1")
+_INITS = ("cold-init-1", "cold-close-1", "cold-share-1")
+_ALARMS = ("alarms-list-1", "alarms-function-1")
+
+
+def _swap_memory(text: str) -> str:
+    return rewritten(
+        r"Memory Size: (\d+) MB(\s+)Max Memory Used: (\d+) MB",
+        r"Memory Size: \3 MB\2Max Memory Used: \1 MB",
+    )(text)
+
+
+def _first_variable_lost(configuration: dict[str, Any]) -> None:
+    variables = configuration.get("Environment", {}).get("Variables")
+    if variables:
+        variables.pop(next(iter(variables)))
+
+
+def _other_architecture(configuration: dict[str, Any]) -> None:
+    other = {"x86_64": "arm64", "arm64": "x86_64"}
+    configuration["Architectures"] = [other[configuration.get("Architectures", ["x86_64"])[0]]]
+
+
+def _shifted(key: str) -> Change:
+    """Each function has its neighbour's value: an off-by-one between two lists."""
+
+    def apply(answer: dict[str, Any]) -> None:
+        items = answer.get("Functions")
+        if items:
+            found = [item.get(key) for item in items]
+            for item, value in zip(items, found[1:] + found[:1], strict=True):
+                item[key] = value
+        else:
+            item = answer.get("Configuration") or answer
+            item[key] = {"Runtime": "nodejs18.x", "Timeout": 29, "MemorySize": 640}[key]
+
+    return apply
+
+
+def _plus(key: str, amount: int) -> Change:
+    def apply(answer: dict[str, Any]) -> None:
+        if answer.get(key) is not None:
+            answer[key] += amount
+
+    return apply
+
+
+def _alias_off_by_one(answer: dict[str, Any]) -> None:
+    for alias in answer.get("Aliases", [answer] if "FunctionVersion" in answer else []):
+        if alias["FunctionVersion"].isdigit():
+            alias["FunctionVersion"] = str(int(alias["FunctionVersion"]) + 1)
+
+
+def _limits_swapped(answer: dict[str, Any]) -> None:
+    limit = answer["AccountLimit"]
+    limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"] = (
+        limit["UnreservedConcurrentExecutions"], limit["ConcurrentExecutions"],
+    )  # fmt: skip
+
+
+def _provisioned_doubled(answer: dict[str, Any]) -> None:
+    for item in answer.get("ProvisionedConcurrencyConfigs", [answer]):
+        for key in ("RequestedProvisionedConcurrentExecutions", "AllocatedProvisionedConcurrentExecutions",
+                    "AvailableProvisionedConcurrentExecutions"):  # fmt: skip
+            if key in item:
+                item[key] *= 2
+
+
+def _retention_halved(answer: dict[str, Any]) -> None:
+    for group in answer.get("logGroups", ()):
+        if "retentionInDays" in group:
+            group["retentionInDays"] //= 2
+
+
+FAULTS = (
+    Fault("memory in the wrong unit", CONFIGURATION, _MEMORY, answered=scaled("MemorySize", 1.048576)),
+    Fault("memory halved", CONFIGURATION, _MEMORY, answered=scaled("MemorySize", 0.5)),
+    Fault("timeout in milliseconds", CONFIGURATION, ("config-timeout-1", "config-timeout-2"), answered=scaled("Timeout", 1000)),
+    Fault("timeout of the neighbour", CONFIGURATION, ("config-timeout-1", "config-timeout-2"), answered=_shifted("Timeout")),
+    Fault("runtime of the neighbour", CONFIGURATION, ("config-runtime-1", "turns-other-1"), answered=_shifted("Runtime")),
+    Fault("memory of the neighbour", CONFIGURATION, _MEMORY, answered=_shifted("MemorySize")),
+    Fault("architectures swapped", CONFIGURATION, ("config-arch-1", "listing-arm-1"), answered=each_function(_other_architecture)),
+    Fault("storage always the default", CONFIGURATION, ("config-storage-1",), answered=put("EphemeralStorage", {"Size": 512})),
+    Fault("first environment variable lost", CONFIGURATION, ("config-env-1",), answered=each_function(_first_variable_lost)),
+    Fault("last modified is another day", CONFIGURATION, ("config-modified-1",), answered=put("LastModified", "2025-01-01T00:00:00.000+0000")),
+    Fault("handler lost", CONFIGURATION, ("config-handler-1",), answered=put("Handler", "index.handler")),
+    Fault("the last function of the list lost", ("ListFunctions",), ("listing-count-1", "listing-count-2"), answered=without("Functions", -1)),
+    Fault("the first function of the list lost", ("ListFunctions",), ("listing-count-1", "listing-count-2"), answered=without("Functions", 0)),
+    Fault("durations in seconds", METRICS, _TIMES, answered=values(0.001)),
+    Fault("counts in thousands", METRICS, _COUNTS, answered=values(0.001)),
+    Fault("values off by a tenth", METRICS, (*_COUNTS, *_TIMES), answered=values(1.1)),
+    Fault("p50 and p99 swapped", METRICS, ("metrics-p99-1",), asked=swapped_statistics("p50", "p99")),
+    Fault("p95 read as p99", METRICS, ("metrics-p95-1", "compare-p95-1"), asked=statistic("p95", "p99")),
+    Fault("p95 read as p50", METRICS, ("metrics-p95-1", "compare-p95-1"), asked=statistic("p95", "p50")),
+    Fault("average read as maximum", METRICS, ("metrics-average-1", "metrics-max-1"), asked=statistic("Average", "Maximum", "Duration")),
+    Fault("maximum read as average", METRICS, ("metrics-max-1",), asked=statistic("Maximum", "Average", "Duration")),
+    Fault("errors and throttles swapped", METRICS, ("errors-count-1", "concurrency-throttled-1"), asked=metric_name("Errors", "Throttles")),
+    Fault("errors and invocations swapped", METRICS, ("metrics-invocations-1", "errors-count-1"), asked=metric_name("Errors", "Invocations")),
+    Fault("window twice as long", METRICS, _COUNTS, asked=window(lambda start, end: (start - (end - start), end))),
+    Fault("window half as long", METRICS, _COUNTS, asked=window(lambda start, end: (start + (end - start) / 2, end))),
+    Fault("window of another time", METRICS, _COUNTS, asked=window(lambda start, end: (start - 3 * (end - start) / 4, end - 3 * (end - start) / 4))),
+    Fault("reserved concurrency off by one", ("GetFunctionConcurrency",), ("concurrency-reserved-1", "concurrency-why-1"), answered=_plus("ReservedConcurrentExecutions", 1)),
+    Fault("provisioned concurrency doubled", ("ListProvisionedConcurrencyConfigs", "GetProvisionedConcurrencyConfig"), ("concurrency-provisioned-1",), answered=_provisioned_doubled),
+    Fault("account limits swapped", ("GetAccountSettings",), ("concurrency-limit-1", "concurrency-limit-2"), answered=_limits_swapped),
+    Fault("alias version off by one", ("ListAliases", "GetAlias"), ("config-alias-1",), answered=_alias_off_by_one),
+    Fault("an alias lost", ("ListAliases",), ("config-alias-1",), answered=without("Aliases", 0)),
+    Fault("memory size read as memory used", LOGS, _REPORTS, answered=messages(_swap_memory)),
+    Fault("init durations lost", LOGS, _INITS, answered=messages(rewritten(r"Init Duration: [\d.]+ ms", ""))),
+    Fault("init durations in seconds", LOGS, _INITS, answered=messages(rewritten(r"Init Duration: (\d)[\d.]+ ms", r"Init Duration: \1 ms"))),
+    Fault("an alarm lost", ("DescribeAlarms",), _ALARMS, answered=without("MetricAlarms", -1)),
+    Fault("a dashboard lost", ("ListDashboards",), ("dashboards-1",), answered=without("DashboardEntries", 0)),
+    Fault("log retention halved", ("DescribeLogGroups",), ("logs-retention-1",), answered=_retention_halved),
+)  # fmt: skip
+
+
+@contextmanager
+def planted(fault: Fault | None) -> Iterator[None]:
+    """The toolbox with a fault below it, for as long as the block runs."""
+    original = Account.call
+
+    def call(
+        self: Account, service: str, operation: str, /, **parameters: Any
+    ) -> Mapping[str, Any]:
+        if fault is None or operation not in fault.operations:
+            return original(self, service, operation, **parameters)
+        if fault.asked is not None:
+            parameters = copy.deepcopy(parameters)
+            fault.asked(parameters)
+        answer = original(self, service, operation, **parameters)
+        if fault.answered is not None:
+            answer = copy.deepcopy(answer)
+            fault.answered(answer)
+        return answer
+
+    Account.call = call  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        Account.call = original  # type: ignore[method-assign]
+
+
+def passed(names, contestant, venue, number, fault) -> set[str]:
+    known = load_suite().by_id()
+    with planted(fault):
+        tasks = [Task(known[name], number) for name in names]
+        results = run_tasks(tasks, contestant, venue, None, concurrency=2)
+    return {result.question_id for result in results if result.success}
+
+
+def uncaught(faults, settings) -> list[str]:
+    """The faults that no question notices."""
+    contestant = AgentContestant(None, settings)
+    names = list(dict.fromkeys(name for fault in faults for name in fault.questions))
+    with Venue(settings) as venue:
+        sound = passed(names, contestant, venue, 0, None)
+        return [
+            fault.name
+            for number, fault in enumerate(faults, start=1)
+            if not (sound & set(fault.questions))
+            - passed(fault.questions, contestant, venue, number, fault)
+        ]
+
+
+def test_there_are_enough_faults_and_their_questions_exist() -> None:
+    assert len(FAULTS) >= 30
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+    known = load_suite().by_id()
+    for fault in FAULTS:
+        assert all(name in known and not known[name].held_out for name in fault.questions), (
+            fault.name
+        )
+
+
+@pytest.mark.timeout(300)
+def test_a_tenth_of_the_planted_faults_is_caught(settings) -> None:
+    chosen = random.Random(19).sample(FAULTS, 4)
+    assert uncaught(chosen, settings) == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_every_planted_fault_is_caught(settings) -> None:
+    missed = uncaught(FAULTS, settings)
+    print(
+        f"{len(FAULTS) - len(missed)} of {len(FAULTS)} planted faults are caught; missed: {missed}"
+    )
+    assert missed == []
