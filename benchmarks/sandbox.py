@@ -29,6 +29,7 @@ from lambda_autotuner.sandbox.process import SandboxProcess, start_private
 FUNCTIONS = 10_000
 QUERIES = 500
 INVOKES = 2_000
+WARM_UP = 50
 MOTO_FUNCTIONS = 200
 LIMITS = {
     "seed_seconds": 2.0,
@@ -40,11 +41,11 @@ LIMITS = {
 _SEED_CODE = """
 import json, resource, time
 from lambda_autotuner.sandbox.serving import Options, build_world
-started = time.perf_counter()
+started, cpu = time.perf_counter(), time.process_time()
 region = build_world(Options(functions={functions})).account("123456789012").region("us-east-1")
-seconds = time.perf_counter() - started
+seconds, used = time.perf_counter() - started, time.process_time() - cpu
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps([seconds, peak, len(region.functions)]))
+print(json.dumps([seconds, used, peak, len(region.functions)]))
 """
 
 
@@ -61,13 +62,13 @@ def client(service: str, endpoint_url: str | None) -> Any:
     )
 
 
-def seeded(functions: int) -> tuple[float, float]:
-    """(seconds, peak MB) of making an account with 14 days behind it, in a process of its own."""
+def seeded(functions: int) -> tuple[float, float, float]:
+    """(seconds, CPU seconds, peak MB) of making an account with 14 days behind it, in a process of its own."""
     code = _SEED_CODE.format(functions=functions)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    seconds, peak_mb, count = json.loads(done.stdout)
+    seconds, used, peak_mb, count = json.loads(done.stdout)
     assert count == functions
-    return float(seconds), float(peak_mb)
+    return float(seconds), float(used), float(peak_mb)
 
 
 def timed(action: Callable[[], Any]) -> tuple[float, Any]:
@@ -75,6 +76,19 @@ def timed(action: Callable[[], Any]) -> tuple[float, Any]:
     started = time.perf_counter()
     result = action()
     return time.perf_counter() - started, result
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process on Linux, whatever else the machine is doing."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def worked(server: SandboxProcess, action: Callable[[], Any]) -> tuple[float, float, Any]:
+    """(seconds, CPU seconds of server and client together, result) of an action."""
+    server_before, own_before = cpu_seconds(server.pid), time.process_time()
+    seconds, result = timed(action)
+    used = cpu_seconds(server.pid) - server_before + time.process_time() - own_before
+    return seconds, used, result
 
 
 def list_all(functions: Any) -> list[str]:
@@ -124,7 +138,7 @@ def invoke_rate(server: SandboxProcess) -> float:
         answer.read()
         assert answer.status == http.client.OK
 
-    for _ in range(50):
+    for _ in range(WARM_UP):
         one()
     rate = per_second(one, INVOKES)
     connection.close()
@@ -164,20 +178,25 @@ def moto_account() -> Iterator[Any]:
 def measure() -> dict[str, Any]:
     """All figures of one run."""
     figures: dict[str, Any] = {}
-    figures["seed_seconds"], figures["seed_memory_mb"] = seeded(FUNCTIONS)
+    seconds, used, peak_mb = seeded(FUNCTIONS)
+    figures |= {"seed_seconds": seconds, "seed_cpu_seconds": used, "seed_memory_mb": peak_mb}
     with start_private(functions=FUNCTIONS) as server:
         functions = client("lambda", server.endpoint_url)
         list_all(functions)
-        figures["list_seconds"], names = timed(lambda: list_all(functions))
+        seconds, used, names = worked(server, lambda: list_all(functions))
+        figures["list_seconds"], figures["list_cpu_seconds"] = seconds, used
         assert len(names) == FUNCTIONS
         metrics = client("cloudwatch", server.endpoint_url)
         request = percentile_queries(names, dt.datetime.now(dt.UTC))
-        figures["queries_seconds"], answer = timed(lambda: metrics.get_metric_data(**request))
+        seconds, used, answer = worked(server, lambda: metrics.get_metric_data(**request))
+        figures["queries_seconds"], figures["queries_cpu_seconds"] = seconds, used
         figures["queries_with_values"] = sum(
             bool(result["Values"]) for result in answer["MetricDataResults"]
         )
     with start_private() as server:
-        figures["invokes_per_second"] = invoke_rate(server)
+        _, used, rate = worked(server, lambda: invoke_rate(server))
+        figures["invokes_per_second"] = rate
+        figures["invokes_per_cpu_second"] = (INVOKES + WARM_UP) / used
         functions = client("lambda", server.endpoint_url)
         name = "image-resize"
         figures["get_configuration_per_second"] = per_second(
@@ -224,6 +243,10 @@ def show(figures: dict[str, Any]) -> bool:
         good &= kept
         sign = ">=" if name in higher else "<="
         print(f"{name:32s} {value:10.2f}   {sign} {limit:g}   {'kept' if kept else 'MISSED'}")
+    print("CPU time of server and client, whatever else the machine does:")
+    for name in ("seed_cpu_seconds", "list_cpu_seconds", "queries_cpu_seconds"):
+        print(f"{name:32s} {figures[name]:10.2f}")
+    print(f"{'invokes_per_cpu_second':32s} {figures['invokes_per_cpu_second']:10.0f}")
     print(f"{'p95 queries with values':32s} {figures['queries_with_values']:10d} of {QUERIES}")
     moto = figures["moto"]
     print("\nbeside moto (in process, no HTTP)    sandbox        moto")

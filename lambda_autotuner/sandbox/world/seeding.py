@@ -134,6 +134,9 @@ def variant(seed: int, index: int) -> Archetype:
         modified_days=5 + draw(9) * 500,
         age_days=510 + draw(9) * 300,
         canary=0.0,
+        # Hundreds of reservations would leave nothing of the account's concurrency.
+        reserved=None,
+        provisioned=0,
     )
 
 
