@@ -11,9 +11,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from lambda_autotuner.errors import UsageError
+from lambda_autotuner.tuning.cold import ColdStarts
 from lambda_autotuner.tuning.evidence import Configuration, Evidence
 from lambda_autotuner.tuning.observation import (
-    cold_observations,
     excluded,
     memory_floor,
     warm_observations,
@@ -74,12 +74,13 @@ class Model:
         return (self.evidence.cold_rate() or 0.0) if known is None else known
 
     @cached_property
-    def cold(self) -> Posterior | None:
-        """Belief about init plus duration of cold invocations; None without any evidence."""
-        if self.cold_rate < _MINIMUM_COLD_RATE:
+    def cold(self) -> ColdStarts | None:
+        """Belief about cold starts; None where they do not count or none was seen."""
+        if self.cold_rate < _MINIMUM_COLD_RATE or self.warm is None:
             return None
-        cold = cold_observations(self.evidence)
-        return None if cold is None else Posterior(cold, self.priors)
+        if not any(summary.cold_ms for summary in self.evidence.summaries()):
+            return None
+        return ColdStarts(self.evidence, lambda where: self.durations(where).expected())
 
     def usd_per_ms(self, configurations: Sequence[Configuration]) -> Floats:
         """Price of one billed ms at each configuration, shape (M,)."""
@@ -180,17 +181,20 @@ class Model:
         price = self.usd_per_ms(configurations)[:, None]
         milliseconds = np.exp(warm.means)
         rounding = self.rounding_ms(configurations, milliseconds.mean(axis=1))[:, None]
-        rate = 0.0 if self.cold is None else self.cold_rate
-        warm_usd = (1 - rate) * price * milliseconds
-        fixed = self.fees(configurations)[:, None] + (1 - rate) * price * rounding
-        total = warm_usd + fixed
-        variance = (warm_usd * warm.deviations) ** 2
-        if self.cold is not None:
-            cold = self.cold.marginal(configurations)
-            cold_usd = rate * price * cold.expected()[:, None]
-            cold_sd = _deviation(cold)[:, None]
-            total = total + cold_usd
-            variance = variance + (cold_usd * cold_sd) ** 2
+        fees = self.fees(configurations)[:, None]
+        if self.cold is None:
+            duration = price * milliseconds
+            total = fees + duration + price * rounding
+            return Marginal(np.log(total), warm.deviations * duration / total)
+        rate = self.cold_rate
+        init, init_variance = (part[:, None] for part in self.cold.init_ms(configurations))
+        slow, slow_variance = (part[:, None] for part in self.cold.slowness(configurations))
+        first = rate * slow * milliseconds
+        duration = price * ((1 - rate) * milliseconds + first)
+        starting = price * rate * init
+        total = fees + duration + starting + price * rounding
+        variance = (duration * warm.deviations) ** 2
+        variance += (price * first) ** 2 * slow_variance + starting**2 * init_variance
         return Marginal(np.log(total), np.sqrt(variance) / total)
 
     def log_cost_change(
@@ -263,9 +267,3 @@ class Model:
         ratio = self.tail_ratio(99)
         within = self.warm.marginal(configurations).below(math.log(limit / ratio))
         return np.asarray(within < _SLOW_PROBABILITY)
-
-
-def _deviation(marginal: Marginal) -> Floats:
-    """Standard deviation of the log value, shape (M,)."""
-    within = (marginal.deviations**2).mean(axis=1)
-    return np.asarray(np.sqrt(within + marginal.means.var(axis=1)))

@@ -59,16 +59,6 @@ def warm_observations(evidence: Evidence) -> Observations | None:
     return _observations(rows)
 
 
-def cold_observations(evidence: Evidence) -> Observations | None:
-    """Mean of init plus duration of cold invocations per configuration."""
-    rows = [
-        _Row(s.configuration, np.add(s.cold_ms, s.init_ms), np.ones(len(s.cold_ms)), 0.0)
-        for s in evidence.summaries()
-        if s.cold_ms
-    ]
-    return _observations(rows)
-
-
 def _cold_spread(evidence: Evidence) -> float:
     """How far cold invocations may differ from warm ones beyond the common offset, relative.
 
