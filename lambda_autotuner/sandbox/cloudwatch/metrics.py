@@ -11,16 +11,15 @@ from typing import Any, Final
 
 from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.cloudwatch import source
+from lambda_autotuner.sandbox.cloudwatch.aggregates import Window, datapoints
 from lambda_autotuner.sandbox.cloudwatch.recorded import Key, Recording, dimensions_of
 from lambda_autotuner.sandbox.cloudwatch.series import (
     DAY_MS,
     MINUTE_MS,
-    MetricData,
-    aggregate,
     retained_from,
     rounded_time,
 )
-from lambda_autotuner.sandbox.cloudwatch.statistics import SIMPLE, parse_statistic
+from lambda_autotuner.sandbox.cloudwatch.statistics import SIMPLE, Statistic, parse_statistic
 from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.registry import Params, Result, operation
 
@@ -147,12 +146,14 @@ def get_metric_statistics(call: Call, params: Params) -> Result:
     first_ms = max(anchor_ms, retained_from(period_ms, call.now_ms))
     key = (params["Namespace"], params["MetricName"], dimensions_of(params.get("Dimensions")))
     last_ms = rounded_time(end_ms, period_ms, call.now_ms)
-    found = source.of(call).read(key, first_ms, last_ms) if first_ms < last_ms else []
-    unit = params.get("Unit")
-    points: list[dict[str, Any]] = []
-    for data in found:
-        if unit in (None, data.unit):
-            points.extend(_datapoints(data, names, anchor_ms, period_ms))
+    if first_ms >= last_ms:
+        return {"Label": params["MetricName"], "Datapoints": []}
+    statistics = [found for name in names if (found := parse_statistic(name)) is not None]
+    window = Window(anchor_ms, period_ms, first_ms, last_ms)
+    read = source.of(call)
+    wanted = params.get("Unit")
+    units = (wanted,) if wanted else datapoints(read, key, statistics[0], None, window)[1]
+    points = [point for unit in units for point in _datapoints(read, key, statistics, unit, window)]
     return {"Label": params["MetricName"], "Datapoints": points}
 
 
@@ -177,19 +178,17 @@ def _statistics(params: Params) -> list[str]:
 
 
 def _datapoints(
-    data: MetricData, names: list[str], anchor_ms: int, period_ms: int
+    read: source.Source, key: Key, statistics: list[Statistic], unit: str, window: Window
 ) -> list[dict[str, Any]]:
     rows: dict[int, dict[str, Any]] = {}
-    for name in names:
-        statistic = parse_statistic(name)
-        assert statistic is not None  # noqa: S101 - checked, or an enum of the model
-        points = aggregate(data, statistic, anchor_ms, period_ms)
+    for statistic in statistics:
+        points, _ = datapoints(read, key, statistic, unit, window)
         for time, value in zip(points.timestamp_ms.tolist(), points.values.tolist(), strict=True):
-            row = rows.setdefault(time, {"Timestamp": time, "Unit": data.unit})
-            if name in SIMPLE:
-                row[name] = value
+            row = rows.setdefault(time, {"Timestamp": time, "Unit": unit})
+            if statistic.name in SIMPLE:
+                row[statistic.name] = value
             else:
-                row.setdefault("ExtendedStatistics", {})[name] = value
+                row.setdefault("ExtendedStatistics", {})[statistic.name] = value
     return [rows[time] for time in sorted(rows)]
 
 
