@@ -65,10 +65,12 @@ def recommend_passive(
     """
     policy = policy or Policy()
     model = Model(evidence, workload or Workload(), rates, priors)
-    answer = conclude(model, space, objective, policy, current=current, picture=picture)
+    candidates = candidates_of(model, space, current)
+    answer = conclude(
+        model, space, objective, policy, current=current, picture=picture, candidates=candidates
+    )
     if not isinstance(answer, Settled):
         return answer
-    candidates = candidates_of(model, space, current)
     lenient = replace(policy, tolerance_pct=max(COMMIT_TOLERANCE_PCT, policy.tolerance_pct))
     decision = decide(model, objective, candidates, lenient)
     reasons = _against(model, decision, policy)

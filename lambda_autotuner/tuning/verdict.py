@@ -46,6 +46,7 @@ def conclude(
     spent: tuple[int, float] = (0, 0.0),
     stopped: str | None = None,
     picture: bool = True,
+    candidates: tuple[Configuration, ...] | None = None,
 ) -> Recommendation:
     """The answer to give with what is known.
 
@@ -58,15 +59,19 @@ def conclude(
         spent: Invocations and US dollars that the measurement took.
         stopped: Why measuring ended; None while it goes on or where nothing was measured.
         picture: Whether the answer carries the points of the curve.
+        candidates: What `candidates_of` gave, where the caller has it already.
     """
     base = _base(objective, policy, spent, stopped)
     if model.warm is None or not any(s.succeeded for s in model.evidence.summaries()):
         return _nothing_ran(model, base)
-    candidates = candidates_of(model, space, current)
-    pick = choose(model, objective, space.configurations(), policy)
+    candidates = candidates or candidates_of(model, space, current)
+    allowed = space.configurations()
+    # The very same tuple is answered from memory, see Model.
+    allowed = candidates if allowed == candidates else allowed
+    pick = choose(model, objective, allowed, policy)
     if pick is None:
         return _nothing_allowed(model, objective, candidates, policy, base)
-    picked = space.configurations()[pick]
+    picked = allowed[pick]
     if picked not in candidates:
         candidates = tuple(sorted({*candidates, picked}))
     decision = decide(model, objective, candidates, policy)
