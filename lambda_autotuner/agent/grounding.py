@@ -44,7 +44,7 @@ _UNITS: dict[str, tuple[float, ...]] = {
 }
 _UNIT = "|".join(sorted((re.escape(unit) for unit in _UNITS if unit), key=len, reverse=True))
 _NUMBER = re.compile(
-    rf"(?<![\w.\[/-])(?P<sign>-)?(?P<usd>\$)?(?P<digits>(?:\d{1, 3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:e[-+]?\d+)?)(?:\s?(?P<unit>{_UNIT})(?![\w/]))?",
+    rf"(?<![\w.\[/-])(?P<sign>-)?(?P<usd>\$)?(?P<digits>(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:\.\d+)?(?:e[-+]?\d+)?)(?:\s?(?P<unit>{_UNIT})(?![\w/]))?",
     re.IGNORECASE,
 )
 _PROTECTED = re.compile(

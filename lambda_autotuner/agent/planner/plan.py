@@ -224,6 +224,8 @@ def _listing(question: Question) -> Call:
             "architecture": filters.architecture,
             "name_contains": filters.name_contains,
             "name_prefix": filters.name_prefix,
+            "package_type": filters.package_type,
+            "tag": filters.tag,
             "region": question.region,
             **bounds,
         },

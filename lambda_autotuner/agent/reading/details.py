@@ -12,6 +12,23 @@ _TOP = re.compile(
     r"\b(?:top|first|worst|best|the)\s+(\d+|two|three|four|five|six|seven|eight|nine|ten)\b|\b(\d+|two|three|four|five|ten)\s+(?:most|slowest|biggest|cheapest|largest|least|worst|busiest|highest)\b",
     re.IGNORECASE,
 )
+_IMAGE = re.compile(
+    r"\b(container|docker|oci) ?(?:image)?s?\b|\bimage[- ](?:based|package\w*|functions?|lambdas?)\b|\bpackaged as (?:an )?images?\b|\bcontainer image",
+    re.IGNORECASE,
+)
+_ZIP = re.compile(r"\bzip(?:ped)?\b", re.IGNORECASE)
+_KEY_VALUE = re.compile(r"(?<![\w])([A-Za-z][\w:.-]{1,60})\s*=\s*[`\"']?([\w@./:-]+)")
+_TAGGED = re.compile(
+    r"\b(?:owned by|owner is|belong(?:s|ing)? to|of team|of the team|run by|maintained by)\s+(?:the\s+)?(?:team\s+)?[`\"']?([\w-]+)"
+    r"|\b(?:tagged(?: with| as)?|with (?:the )?tag|tag)\s+[`\"']?([\w:.-]+)",
+    re.IGNORECASE,
+)
+_RATE = re.compile(r"\b(rate|rates|ratio|percent\w*|share|proportion|fraction)\b|%", re.IGNORECASE)
+_NOT_USED = re.compile(
+    r"\b(?:not|never|no|zero|without|nobody|no one|haven'?t|hasn'?t|isn'?t|aren'?t|n't)\b(?:\s+\w+){0,3}?\s+"
+    r"(?:invocations?|invoked?|used?|called|calls?|traffic|runs?|ran|requests?)\b",
+    re.IGNORECASE,
+)
 _NUMBERS = {
     "two": 2,
     "three": 3,
@@ -76,6 +93,10 @@ def read_ranking(text: str, found: dict[str, int]) -> Ranking:
     metric = next(
         (name for name, any_of in _FLEET_METRICS if any(c in found for c in any_of)), "savings"
     )
+    if metric == "errors" and _RATE.search(text):
+        metric = "error_rate"
+    if _NOT_USED.search(text):
+        metric = "idle"
     match = _TOP.search(text)
     limit = None
     if match:
@@ -107,9 +128,31 @@ def read_filters(text: str) -> Filters:
         if arch is None
         else ("x86_64" if arch[1].lower().startswith(("x86", "intel")) else "arm64"),
         memory_mb=memory,
+        package_type=_package(text),
+        tag=_tag(text),
         name_contains=(contains[1] or contains[2]) if contains else None,
         name_prefix=(prefix[1] or prefix[2]) if prefix else None,
     )
+
+
+def _package(text: str) -> str | None:
+    if _IMAGE.search(text):
+        return "Image"
+    return "Zip" if _ZIP.search(text) else None
+
+
+def _tag(text: str) -> str | None:
+    """A tag that was named: `key=value`, or a value that a team or an owner has."""
+    if match := _KEY_VALUE.search(text):
+        return f"{match[1]}={match[2]}"
+    if match := _TAGGED.search(text):
+        return match[1] or match[2]
+    return None
+
+
+def without_tags(text: str) -> str:
+    """`text` without tags' values, which are names and not words to be read."""
+    return _TAGGED.sub(" tagged ", _KEY_VALUE.sub(" tagged ", text))
 
 
 def _runtime_name(match: re.Match[str]) -> str:

@@ -33,12 +33,22 @@ class Filters:
     memory_mb: tuple[str, int] | None = None
     name_contains: str | None = None
     name_prefix: str | None = None
+    package_type: str | None = None
+    tag: str | None = None
 
     @property
     def any(self) -> bool:
         """Whether anything narrows the listing."""
         return any(
-            (self.runtime, self.architecture, self.memory_mb, self.name_contains, self.name_prefix)
+            (
+                self.runtime,
+                self.architecture,
+                self.memory_mb,
+                self.name_contains,
+                self.name_prefix,
+                self.package_type,
+                self.tag,
+            )
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from rapidfuzz import fuzz, process
@@ -23,6 +24,7 @@ _BEFORE = re.compile(r"[`\"']?([A-Za-z][\w-]*\w)[`\"']?\s+(?:function|lambda)\b"
 _QUOTED = re.compile(r"[`\"']([A-Za-z][\w.-]{2,139})[`\"']")
 _LOOKS_LIKE_NAME = re.compile(r"(?<![\w/.:-])([A-Za-z][A-Za-z0-9]*(?:[-_][A-Za-z0-9]+)+)(?![\w/-])")
 _CAMEL = re.compile(r"(?<!\w)([A-Z]?[a-z]+(?:[A-Z][a-z0-9]+){1,6})(?!\w)")
+_PARTS = re.compile(r"[-_]+|(?<=[a-z0-9])(?=[A-Z])")
 _FUZZY_CUTOFF = 84
 _FUZZY_MARGIN = 4
 _NEAREST = 3
@@ -248,6 +250,7 @@ def _runs_of_parts(text: str, inventory: Sequence[str]) -> list[tuple[str, tuple
     """Words that are whole parts of a few names: `the image resizer` of `image-resizer-prod`."""
     tokens = list(re.finditer(r"[A-Za-z0-9]+", text))
     found: list[tuple[str, tuple[str, ...]]] = []
+    known = _index(tuple(inventory))
     index = 0
     while index < len(tokens):
         step = 1
@@ -256,7 +259,9 @@ def _runs_of_parts(text: str, inventory: Sequence[str]) -> list[tuple[str, tuple
             spoken = text[run[0].start() : run[-1].end()]
             if re.search(r"[^\w\s-]", spoken) or not _distinctive([token[0] for token in run]):
                 continue
-            names = tuple(sorted(n for n in inventory if _contains(n, re.sub(r"\s+", "-", spoken))))
+            names = known.get(tuple(token[0].casefold() for token in run), ())
+            if not names:
+                continue
             if size == 1 and not _pointed_at(text, run[0], alone=len(names) == 1):
                 continue
             if 0 < len(names) <= _MAX_SHARED:
@@ -265,6 +270,18 @@ def _runs_of_parts(text: str, inventory: Sequence[str]) -> list[tuple[str, tuple
                 break
         index += step
     return found
+
+
+@lru_cache(maxsize=8)
+def _index(inventory: tuple[str, ...]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Runs of up to four whole parts of names -> the names that have them."""
+    runs: dict[tuple[str, ...], set[str]] = {}
+    for name in inventory:
+        parts = [part.casefold() for part in _PARTS.split(name)]
+        for size in range(1, 5):
+            for start in range(len(parts) - size + 1):
+                runs.setdefault(tuple(parts[start : start + size]), set()).add(name)
+    return {run: tuple(sorted(names)) for run, names in runs.items()}
 
 
 def _pointed_at(text: str, token: re.Match[str], *, alone: bool) -> bool:
@@ -332,8 +349,7 @@ def _resolve(spoken: str, inventory: Sequence[str], *, certain: bool) -> Match |
 
 def _contains(name: str, spoken: str) -> bool:
     """Whether `spoken` is a run of whole parts of `name`: `checkout` of `checkout-api`."""
-    parts = re.split(r"[-_]+|(?<=[a-z0-9])(?=[A-Z])", name)
-    wanted = re.split(r"[-_]+|(?<=[a-z0-9])(?=[A-Z])", spoken)
+    parts, wanted = _PARTS.split(name), _PARTS.split(spoken)
     lowered, target = [part.casefold() for part in parts], [part.casefold() for part in wanted]
     size = len(target)
     return any(lowered[i : i + size] == target for i in range(len(lowered) - size + 1))

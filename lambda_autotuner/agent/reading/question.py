@@ -16,6 +16,7 @@ from lambda_autotuner.agent.reading.details import (
     read_objective,
     read_ranking,
     read_search,
+    without_tags,
 )
 from lambda_autotuner.agent.reading.language import lexicon, normalise
 from lambda_autotuner.agent.reading.model import Question, Topic
@@ -120,9 +121,10 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
     named = read_names(text, inventory)
     bare = _without_names(text, named)
     lex = lexicon()
-    found = lex.concepts(bare)
-    found = _combined(bare, found)
-    votes = lex.vote(bare)
+    plain = without_tags(bare)
+    found = lex.concepts(plain)
+    found = _combined(plain, found)
+    votes = lex.vote(plain)
     wish = read_wish(_without_names(text, named, " it "), pending=pending)
     aspects = tuple(aspect.name for aspect in lex.aspects if aspect.concepts & found.keys())
     question = Question(

@@ -13,6 +13,11 @@ FOLLOW_UP = re.compile(
     r"|^\W*(?:and|what about|how about|now|then|ok|why|und|y|et)\b",
     re.IGNORECASE,
 )
+_SUPERLATIVE = re.compile(
+    r"\b(most|highest|largest|biggest|longest|greatest|maximum|least|smallest|lowest|shortest|oldest|newest|latest|top)\b",
+    re.IGNORECASE,
+)
+_SETTINGS = frozenset({"memory", "timeout", "code_size", "modified"})
 _WEIGHTY_VOTE = 0.62
 _SOME_VOTE = 0.30
 _SHORT = 2
@@ -45,10 +50,7 @@ def _named_topic(q: Question) -> Topic | None:  # noqa: PLR0911 - one return a c
         return "secret"
     if q.about("secret"):
         return "secret"
-    if len(q.functions) > 1 and (
-        q.about("compare")
-        or re.search(r"\b(or|than|vs|versus|between|both)\b", q.text, re.IGNORECASE)
-    ):
+    if len(q.functions) > 1 and q.wish is None:
         return "compare"
     if q.about("permission") and not q.wish:
         return "permissions"

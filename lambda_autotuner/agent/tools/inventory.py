@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -18,6 +20,7 @@ from lambda_autotuner.aws.functions import get_tags, list_aliases, list_function
 from lambda_autotuner.aws.permissions import check_operations
 
 _BYTES_PER_MB = 1024 * 1024
+_AT_ONCE = 16
 FunctionName = Annotated[
     str, Field(min_length=1, max_length=300, description="Exact name of the function.")
 ]
@@ -44,6 +47,8 @@ class ListFunctions(Arguments):
         None, description="Runtime or its family: python, python3.12, nodejs."
     )
     architecture: Literal["x86_64", "arm64"] | None = None
+    package_type: Literal["Zip", "Image"] | None = None
+    tag: str | None = Field(None, description="key=value, or a key or a value of a tag.")
     min_memory_mb: int | None = Field(None, ge=128, le=10_240)
     max_memory_mb: int | None = Field(None, ge=128, le=10_241)
     limit: int = Field(200, ge=1, le=1_000)
@@ -75,6 +80,8 @@ def run_list_functions(context: ToolContext, arguments: ListFunctions) -> ToolRe
     """List functions, narrowed by name, runtime, architecture or memory size."""
     everything = context.once("functions", lambda: tuple(list_functions(context.account)))
     chosen = [item for item in everything if _chosen(item, arguments)]
+    if arguments.tag:
+        chosen = _tagged(context, chosen, arguments.tag)
     shown = limited(chosen, arguments.limit)
     narrowed = arguments.model_dump(exclude_none=True, exclude={"limit"})
     return ToolResult(
@@ -91,12 +98,29 @@ def run_list_functions(context: ToolContext, arguments: ListFunctions) -> ToolRe
     )
 
 
+def _tagged(
+    context: ToolContext, items: Sequence[FunctionConfiguration], wanted: str
+) -> list[FunctionConfiguration]:
+    """Those that have a tag; ListFunctions does not say, so each is asked, several at once."""
+    key, separator, value = wanted.casefold().partition("=")
+
+    def has(item: FunctionConfiguration) -> bool:
+        tags = {k.casefold(): v.casefold() for k, v in get_tags(context.account, item.arn).items()}
+        if separator:
+            return tags.get(key) == value
+        return key in tags or key in tags.values()
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [item for item, kept in zip(items, pool.map(has, items), strict=True) if kept]
+
+
 def _chosen(item: FunctionConfiguration, wanted: ListFunctions) -> bool:
     name = item.name.casefold()
     return (
         (wanted.name_contains is None or wanted.name_contains.casefold() in name)
         and (wanted.name_prefix is None or name.startswith(wanted.name_prefix.casefold()))
         and (wanted.runtime is None or (item.runtime or "").startswith(wanted.runtime.casefold()))
+        and (wanted.package_type is None or item.package_type == wanted.package_type)
         and (wanted.architecture is None or item.architecture == wanted.architecture)
         and (wanted.min_memory_mb is None or item.memory_mb >= wanted.min_memory_mb)
         and (wanted.max_memory_mb is None or item.memory_mb <= wanted.max_memory_mb)

@@ -215,6 +215,8 @@ def _add_savings(context: ToolContext, rows: list[Row]) -> list[Gap]:
             "reason": found.reason,
             "saving_usd_month": rounded(found.saving_month_usd),
         }
-        if found.proposed_mb is not None and found.proposed_mb != row["memory_mb"]:
+        # Without memory in use from the logs a smaller size could kill the function: not stated.
+        settled = found.status is fleet.Status.CHANGE
+        if settled and found.proposed_mb is not None and found.proposed_mb != row["memory_mb"]:
             row["recommended_memory_mb"] = found.proposed_mb
     return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from pydantic import Field
@@ -11,7 +12,9 @@ from lambda_autotuner.agent.catalogue import Arguments, Tool
 from lambda_autotuner.agent.tools.context import ToolContext, describe_window, rounded
 from lambda_autotuner.agent.tools.inventory import FunctionName
 from lambda_autotuner.agent.turn import ToolResult
-from lambda_autotuner.aws.reports import Outcome, Report, percentile
+from lambda_autotuner.aws.logs import search_logs
+from lambda_autotuner.aws.metrics import Window
+from lambda_autotuner.aws.reports import Outcome, Report, parse_report, percentile
 from lambda_autotuner.aws.telemetry import Telemetry
 from lambda_autotuner.sizing.telemetry import read_reports
 from lambda_autotuner.tuning.pricing import PriceBook, Rates, mean_cost_usd
@@ -21,6 +24,8 @@ DEFAULT_HOURS = 336.0
 HOURS_PER_MONTH = DAYS_PER_MONTH * 24
 MAX_HOURS = 455 * 24.0
 REPORT_LINES = 800
+_FEW_COLD = 5
+_COLD_HOURS = 24.0
 _PERCENT = 100.0
 _MILLION = 1_000_000
 _MIN_FOR_PERCENTILE = 2
@@ -111,7 +116,29 @@ def run_get_report_statistics(context: ToolContext, arguments: FunctionWindow) -
     }  # fmt: skip
     if found.reason:
         data["reason"] = found.reason
+    if not found.complete and data["cold_starts"] < _FEW_COLD:
+        data |= _cold_lines(context, configuration.log_group, window)
     return ToolResult(data, function=name, window=shown, source="REPORT lines")
+
+
+def _cold_lines(context: ToolContext, group: str, window: Window) -> dict[str, Any]:
+    """Init durations of a busy function, whose cold starts a sample of all lines hardly meets."""
+    part = Window(window.end - timedelta(hours=_COLD_HOURS), window.end, window.anchor)
+    found = search_logs(
+        context.account, group, part, pattern='"Init Duration"', limit=200, deadline_seconds=2.0
+    )
+    reports = [parse_report(event.message) for event in found.events]
+    inits = [
+        report.init_ms for report in reports if report is not None and report.init_ms is not None
+    ]
+    if not inits:
+        return {}
+    return {
+        "mean_init_ms": rounded(sum(inits) / len(inits)),
+        "p95_init_ms": rounded(percentile(inits, 0.95)),
+        "max_init_ms": rounded(max(inits)),
+        "init_durations_from_cold_starts": len(inits),
+    }
 
 
 def report_figures(reports: list[Report], memory_mb: int) -> dict[str, Any]:

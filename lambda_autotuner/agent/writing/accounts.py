@@ -19,7 +19,9 @@ Data = Mapping[str, Any]
 
 _SHOWN = 40
 _METRICS = {
-    "savings": ("saving_usd_month", "what they would save", usd),
+    "savings": ("saving_usd_month", "what they could save", usd),
+    "modified": ("last_modified", "last change", str),
+    "code_size": ("code_size_mb", "code size in MB", count),
     "cost": ("cost_usd_month", "cost a month", usd),
     "errors": ("errors", "errors", count),
     "error_rate": ("error_rate_pct", "error rate", percent),
@@ -94,7 +96,7 @@ def fleet(data: Data, q: Question, cite: str) -> list[str]:
     if metric in {"savings", "cost"} or q.about("cost", "saving"):
         parts = [f"{count(data.get('scanned'))} functions cost {usd(total)} a month together"]
         if saving is not None:
-            parts.append(f"{usd(saving)} a month of it can be saved")
+            parts.append(f"{usd(saving)} a month of it could be saved")
         lines.append(f"{'; '.join(parts)}, {data.get('window')}. {cite}")
     else:
         lines.append(
@@ -125,6 +127,8 @@ def _row(row: Data, field: str, show: Any, metric: str) -> str:
             "architecture"
         ):
             text += f" on {row['recommended_architecture']}"
+    elif metric == "savings":
+        text += f" a month if a measurement confirms it (lambda-autotuner tune {row['function']})"
     elif metric == "cost":
         text += (
             f" a month, {count(row.get('invocations'))} invocations, {memory(row.get('memory_mb'))}"

@@ -19,7 +19,7 @@ _ROWS: tuple[tuple[str, str, str, Show, tuple[str, ...], str], ...] = (
         "memory size",
         memory,
         ("memory", "configuration"),
-        "largest",
+        "has the largest",
     ),
     (
         "get_configuration",
@@ -27,7 +27,7 @@ _ROWS: tuple[tuple[str, str, str, Show, tuple[str, ...], str], ...] = (
         "timeout (s)",
         count,
         ("timeout", "configuration"),
-        "longest",
+        "has the longest",
     ),
     ("get_configuration", "runtime", "runtime", str, ("runtime", "configuration"), ""),
     (
@@ -38,36 +38,71 @@ _ROWS: tuple[tuple[str, str, str, Show, tuple[str, ...], str], ...] = (
         ("architecture", "configuration"),
         "",
     ),
-    ("get_metrics", "invocations", "invocations", count, ("invocations", "metrics"), "most"),
-    ("get_metrics", "error_rate_pct", "error rate", percent, ("errors", "metrics"), "highest"),
-    ("get_metrics", "errors", "errors", count, ("errors",), "most"),
+    (
+        "get_metrics",
+        "invocations",
+        "invocations",
+        count,
+        ("invocations", "metrics"),
+        "has the most",
+    ),
+    (
+        "get_metrics",
+        "error_rate_pct",
+        "error rate",
+        percent,
+        ("errors", "metrics"),
+        "has the highest",
+    ),
+    ("get_metrics", "errors", "errors", count, ("errors",), "has the most"),
     (
         "get_metrics",
         "mean_duration_ms",
         "mean duration",
         milliseconds,
         ("duration", "metrics"),
-        "slowest",
+        "is the slowest",
     ),
-    ("get_metrics", "p50_duration_ms", "p50 duration", milliseconds, ("duration",), "slowest"),
+    (
+        "get_metrics",
+        "p50_duration_ms",
+        "p50 duration",
+        milliseconds,
+        ("duration",),
+        "is the slowest",
+    ),
     (
         "get_metrics",
         "p95_duration_ms",
         "p95 duration",
         milliseconds,
         ("duration", "metrics"),
-        "slowest",
+        "is the slowest",
     ),
-    ("get_metrics", "p99_duration_ms", "p99 duration", milliseconds, ("duration",), "slowest"),
-    ("get_metrics", "throttles", "throttles", count, ("throttles", "metrics"), "most"),
-    ("get_cost", "cost_usd_month", "cost a month", usd, ("cost", "saving"), "most expensive"),
+    (
+        "get_metrics",
+        "p99_duration_ms",
+        "p99 duration",
+        milliseconds,
+        ("duration",),
+        "is the slowest",
+    ),
+    ("get_metrics", "throttles", "throttles", count, ("throttles", "metrics"), "has the most"),
+    (
+        "get_cost",
+        "cost_usd_month",
+        "cost a month",
+        usd,
+        ("cost", "saving"),
+        "is the most expensive",
+    ),
     (
         "get_cost",
         "cost_usd_per_million",
         "cost per million invocations",
         usd,
         ("cost",),
-        "most expensive",
+        "is the most expensive",
     ),
     (
         "get_report_statistics",
@@ -75,7 +110,7 @@ _ROWS: tuple[tuple[str, str, str, Show, tuple[str, ...], str], ...] = (
         "cold start rate",
         percent,
         ("cold_starts",),
-        "highest",
+        "has the highest",
     ),
     (
         "get_report_statistics",
@@ -83,7 +118,7 @@ _ROWS: tuple[tuple[str, str, str, Show, tuple[str, ...], str], ...] = (
         "mean init duration",
         milliseconds,
         ("cold_starts",),
-        "longest",
+        "has the longest",
     ),
     (
         "get_report_statistics",
@@ -91,7 +126,7 @@ _ROWS: tuple[tuple[str, str, str, Show, tuple[str, ...], str], ...] = (
         "memory used",
         memory,
         ("memory_used",),
-        "highest",
+        "has the highest",
     ),
 )
 
@@ -123,7 +158,5 @@ def _line(label: str, values: list[tuple[str, Any, int]], show: Show, word: str)
     verdict = ""
     if word and len(numbers) == len(values):
         top = max(numbers)
-        verdict = (
-            "; equal" if len({value for value, _ in numbers}) == 1 else f"; {top[1]} is {word}"
-        )
+        verdict = "; equal" if len({value for value, _ in numbers}) == 1 else f"; {top[1]} {word}"
     return f"{label}: {shown}{verdict}."

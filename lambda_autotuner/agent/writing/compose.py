@@ -40,6 +40,7 @@ _SENTENCES: dict[str, Sentences] = {
     "roll_back": accounts.proposal,
     "apply_change": accounts.proposal,
 }
+_WRITES = frozenset({"plan_change", "tune_function", "apply_change", "roll_back"})
 _ORDER = tuple(_SENTENCES)
 _PRIMARY = {
     "errors": ("get_errors", "get_metrics"),
@@ -61,7 +62,7 @@ WHAT_I_CAN_DO = (
 def compose(turn: Turn) -> str:
     """The answer from the evidence of a question."""
     question = turn.question
-    lines = [*_preface(turn), *_canned(turn)]
+    lines = [*_preface(turn), *_canned(turn), *_refusals(turn)]
     lines += compare(turn) if question.topic == "compare" else []
     lines += _body(turn)
     lines += _failures(turn)
@@ -203,10 +204,21 @@ def _rank(item: Evidence, question: Question, primary: list[str]) -> tuple[int, 
     return (place, lead, _ORDER.index(item.tool) if item.tool in _ORDER else len(_ORDER))
 
 
+def _refusals(turn: Turn) -> list[str]:
+    """Why a change that was asked for is not proposed."""
+    return [
+        f"Nothing was changed: {error['message']} {error.get('remedy') or ''}".rstrip()
+        for name, _, error in turn.errors
+        if name in _WRITES
+    ][:3]
+
+
 def _failures(turn: Turn) -> list[str]:
     """What a tool could not give, once for each reason."""
     lines: list[str] = []
     for name, arguments, error in turn.errors:
+        if name in _WRITES:
+            continue
         about = arguments.get("function") or arguments.get("log_group") or ""
         where = f" for {about}" if about else ""
         remedy = f" {error['remedy']}" if error.get("remedy") else ""

@@ -136,7 +136,7 @@ def reports(data: Data, q: Question, cite: str) -> list[str]:
     if q.about("cold_starts") or not q.about("memory_used", "timed_out", "memory"):
         init = (
             f"; init takes {milliseconds(data.get('mean_init_ms'))} on average, p95 {milliseconds(data.get('p95_init_ms'))}"
-            if data.get("cold_starts")
+            if data.get("mean_init_ms") is not None
             else ""
         )
         lines.append(
