@@ -37,6 +37,8 @@ from lambda_autotuner.tuning.recommendation import Settled
 
 _FAILING = 0.01
 _BEYOND = 100.0
+# Rounding up to whole milliseconds adds half a one on average.
+_ROUNDING_MS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +71,32 @@ def connect(sandbox: SandboxProcess) -> Account:
     )
 
 
-def true_cost(truth: FunctionTruth, memory_mb: int, architecture: str, cold_rate: float) -> float:
-    """Mean cost of an invocation in dollars, INIT of cold starts blended in at a rate."""
+def mixed_cost(truth: FunctionTruth, memory_mb: int, architecture: str, cold_rate: float) -> float:
+    """Mean cost of a production invocation in dollars, INIT of cold starts blended in at a rate."""
     warm = truth.mean_cost_usd(memory_mb, architecture)
-    if cold_rate <= 0:
-        return warm
-    per_ms = (warm - truth.mean_cost_usd(memory_mb, architecture, request_fee=False)) * 0.0 + (
-        truth.mean_cost_usd(memory_mb, architecture, request_fee=False)
-        / (truth.mean_duration_ms(memory_mb, architecture) + 0.5)
-    )
-    return warm + cold_rate * truth.mean_init_ms(memory_mb, architecture) * per_ms
+    return warm + _init_cost(truth, memory_mb, architecture, cold_rate)
 
 
 def event_cost(truth: FunctionTruth, memory_mb: int, architecture: str, cold_rate: float) -> float:
     """The same for the ordinary event that `tune` invokes with, instead of production's mix."""
-    mixed = truth.mean_duration_ms(memory_mb, architecture)
-    ordinary = truth.behaviour.mean_duration_ms(memory_mb, architecture)
     fee = truth.mean_cost_usd(memory_mb, architecture) - truth.mean_cost_usd(
         memory_mb, architecture, request_fee=False
     )
-    total = true_cost(truth, memory_mb, architecture, cold_rate)
-    duration = truth.mean_cost_usd(memory_mb, architecture, request_fee=False)
-    return total - duration + duration * (ordinary + 0.5) / (mixed + 0.5) + fee * 0.0
+    ordinary_ms = truth.behaviour.mean_duration_ms(memory_mb, architecture) + _ROUNDING_MS
+    warm = fee + ordinary_ms * _usd_per_ms(truth, memory_mb, architecture)
+    return warm + _init_cost(truth, memory_mb, architecture, cold_rate)
+
+
+def _usd_per_ms(truth: FunctionTruth, memory_mb: int, architecture: str) -> float:
+    duration_usd = truth.mean_cost_usd(memory_mb, architecture, request_fee=False)
+    return duration_usd / (truth.mean_duration_ms(memory_mb, architecture) + _ROUNDING_MS)
+
+
+def _init_cost(truth: FunctionTruth, memory_mb: int, architecture: str, cold_rate: float) -> float:
+    if cold_rate <= 0:
+        return 0.0
+    per_ms = _usd_per_ms(truth, memory_mb, architecture)
+    return cold_rate * truth.mean_init_ms(memory_mb, architecture) * per_ms
 
 
 def score(
@@ -108,7 +114,7 @@ def score(
     if not isinstance(answer, Settled):
         return Score(**base)
     rate = result.workload.cold_rate or 0.0
-    cost = event_cost if event else true_cost
+    cost = event_cost if event else mixed_cost
     side = answer.proposed.architecture
     safe = [m for m in sizes if truth.failure_share(m, side) < _FAILING]
     pick = answer.proposed.memory_mb
@@ -133,7 +139,10 @@ def run(account: Account, truth: Truth, *, active: bool, limit: int | None) -> l
     """Answer for every seeded function that sizing applies to."""
     scores = []
     choices = Choices.from_settings(Settings())
-    with tempfile.TemporaryDirectory() as folder, Journal(f"sqlite:///{folder}/journal.db") as journal:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Journal(f"sqlite:///{folder}/journal.db") as journal,
+    ):
         for function in list(list_functions(account))[:limit]:
             known = truth.function(function.name)
             start = time.monotonic()
@@ -176,7 +185,7 @@ def summary(scores: list[Score]) -> dict[str, Any]:
         "mean_regret_pct": float(np.mean(regrets)) if picked else None,
         "median_regret_pct": float(np.median(regrets)) if picked else None,
         "p90_regret_pct": float(np.quantile(regrets, 0.9)) if picked else None,
-        "within_5pct": float(100 * np.mean(regrets <= 5.0)) if picked else None,  # noqa: PLR2004
+        "within_5pct": float(100 * np.mean(regrets <= 5.0)) if picked else None,
         "failing_picks": sum(s.unsafe for s in picked),
         "below_out_of_memory": sum(s.below_floor for s in picked),
         "interval90_coverage_pct": float(100 * np.mean(covered)) if covered else None,
@@ -203,9 +212,9 @@ def main(arguments: list[str] | None = None) -> None:
             start_private(functions=chosen.functions, seed=seed, settle_seconds=0.0) as sandbox,
             connect(sandbox) as account,
         ):
-            for mode, scores in collected.items():
+            for mode, found in collected.items():
                 if chosen.only in {None, mode}:
-                    scores += run(account, truth, active=mode == "active", limit=chosen.limit)
+                    found.extend(run(account, truth, active=mode == "active", limit=chosen.limit))
     figures = {mode: summary(scores) for mode, scores in collected.items() if scores}
     for mode, scores in collected.items():
         if scores:
