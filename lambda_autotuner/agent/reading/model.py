@@ -40,7 +40,8 @@ class Filters:
     def any(self) -> bool:
         """Whether anything narrows the listing."""
         return any(
-            (
+            value is not None
+            for value in (
                 self.runtime,
                 self.architecture,
                 self.memory_mb,

@@ -96,6 +96,17 @@ def _open_topic(q: Question, top: str, weight: float) -> Question:  # noqa: PLR0
         and not (own and not q.about("guidance"))
     ):
         return replace(q, topic="guidance")
+    if q.filters.tag or q.filters.package_type:
+        return replace(q, topic="list")
+    if q.ranking.metric == "idle":
+        return replace(q, topic="fleet")
+    if (
+        _SUPERLATIVE.search(q.text)
+        and q.ranking.metric in _SETTINGS
+        and not q.filters.memory_mb
+        and not q.about("guidance")
+    ):
+        return replace(q, topic="fleet")
     if (
         q.about("throttles", "limits", "concurrency")
         and not q.about("fleet", "list")
