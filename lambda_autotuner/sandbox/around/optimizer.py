@@ -99,10 +99,9 @@ def _offset(token: str | None) -> int:
 
 def _passes(item: dict[str, Any], filters: Any) -> bool:
     for each in filters:
-        held = (
-            [item["finding"]] if each["name"] == "Finding" else item.get("findingReasonCodes") or []
-        )
-        if not set(held) & set(each["values"]):
+        name, values = each.get("name"), each.get("values") or ()
+        held = [item["finding"]] if name == "Finding" else item.get("findingReasonCodes") or []
+        if not set(held) & set(values):
             return False
     return True
 

@@ -16,6 +16,7 @@ from lambda_autotuner.sandbox.registry import Params, Result, operation
 
 _SERVICE: Final = "resourcegroupstaggingapi"
 _PAGE: Final = 50
+_LARGEST_PAGE: Final = 100
 
 
 def _resources(call: Call) -> Iterator[tuple[str, str, MutableMapping[str, str]]]:
@@ -37,6 +38,11 @@ def get_resources(call: Call, params: Params) -> Result:
     filters = params.get("TagFilters") or ()
     offset = _offset(params.get("PaginationToken"))
     limit = int(params.get("ResourcesPerPage") or _PAGE)
+    if not 1 <= limit <= _LARGEST_PAGE:
+        raise ServiceError(
+            "InvalidParameterException",
+            f"ResourcesPerPage must be between 1 and {_LARGEST_PAGE}, and is {limit}.",
+        )
     matching = (
         (position, arn, tags)
         for position, (kind, arn, tags) in enumerate(_resources(call))

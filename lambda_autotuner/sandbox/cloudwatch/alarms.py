@@ -91,6 +91,11 @@ def _check_metric_alarm(params: Params) -> None:
         if extended and parse_statistic(extended) is None:
             raise value_error(f"The value {extended} for parameter ExtendedStatistic is invalid.")
         check_period("Period", int(params["Period"]))
+    for name in ("EvaluationPeriods", "ComparisonOperator"):
+        if not params.get(name):
+            raise ServiceError(
+                "MissingRequiredParameterException", f"The parameter {name} is required."
+            )
     periods = int(params["EvaluationPeriods"])
     needed = params.get("DatapointsToAlarm")
     if needed is not None and not 1 <= needed <= periods:
