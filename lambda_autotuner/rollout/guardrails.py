@@ -125,6 +125,12 @@ def _protection(
             )
 
 
+def _mentions(tool: str, tags: Mapping[str, str]) -> bool:
+    """Whether a tag names a tool in its key, or as its value (`managed-by: Terraform`)."""
+    word = tool.lower()
+    return any(word in key.lower() or word == value.lower() for key, value in tags.items())
+
+
 _PROPERTIES = {
     "memory_mb": ("MemorySize", "memory_size", "memorySize"),
     "timeout_seconds": ("Timeout", "timeout", "timeout"),
@@ -147,7 +153,9 @@ _PROPERTIES = {
 def _ownership(
     settings: GuardrailSettings, function: str, tags: Mapping[str, str], after: Mapping[str, Any]
 ) -> Iterable[Finding]:
-    found = [rule for rule in settings.iac_tags if _tag_matches(rule, tags)]
+    found = [
+        rule for rule in settings.iac_tags if _tag_matches(rule, tags) or _mentions(rule, tags)
+    ]
     if not found:
         return
     yield Finding(
@@ -163,8 +171,8 @@ def owner_remedy(tags: Mapping[str, str], after: Mapping[str, Any]) -> str:
     """Which file to edit instead, with the lines, as far as the tags tell."""
     names = {name: _PROPERTIES[name] for name in after if name in _PROPERTIES}
     stack = tags.get("aws:cloudformation:stack-name")
-    serverless = any("serverless" in key.lower() for key in tags) or "STAGE" in tags
-    terraform = any("terraform" in key.lower() for key in tags)
+    serverless = _mentions("serverless", tags) or "STAGE" in tags
+    terraform = _mentions("terraform", tags)
     if serverless and not terraform:
         lines = ", ".join(f"{third}: {after[name]}" for name, (_, _, third) in names.items())
         return f"Edit serverless.yml instead: {lines}."
