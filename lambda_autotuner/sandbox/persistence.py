@@ -16,8 +16,34 @@ from lambda_autotuner.sandbox.state import World
 SCHEMA: Final = 1
 _HEADER: Final = b"lambda-autotuner sandbox state, schema "
 # What a state file may be made of. A pickle can otherwise name any code on the machine.
-_MODULES: Final = ("lambda_autotuner.sandbox.", "numpy", "collections", "datetime", "array")
-_BUILTINS: Final = frozenset({"set", "frozenset", "bytearray", "complex", "range", "slice"})
+_OWN: Final = "lambda_autotuner.sandbox."
+_PLAIN: Final = frozenset(
+    {
+        ("builtins", "set"),
+        ("builtins", "frozenset"),
+        ("builtins", "bytearray"),
+        ("builtins", "range"),
+        ("builtins", "slice"),
+        ("collections", "OrderedDict"),
+        ("collections", "defaultdict"),
+        ("collections", "deque"),
+        ("collections", "Counter"),
+        ("datetime", "datetime"),
+        ("datetime", "date"),
+        ("datetime", "timedelta"),
+        ("datetime", "timezone"),
+        ("array", "array"),
+        ("array", "_array_reconstructor"),
+        ("numpy", "dtype"),
+        ("numpy", "ndarray"),
+        ("numpy._core.multiarray", "_reconstruct"),
+        ("numpy._core.multiarray", "scalar"),
+        ("numpy._core.numeric", "_frombuffer"),
+        ("numpy.core.multiarray", "_reconstruct"),
+        ("numpy.core.multiarray", "scalar"),
+        ("numpy.core.numeric", "_frombuffer"),
+    }
+)
 
 
 class _Loader(pickle.Unpickler):
@@ -25,17 +51,12 @@ class _Loader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """The class, when it is one that a state may hold."""
-        own = module.startswith(_MODULES[0])
-        plain = (
-            module.split(".", maxsplit=1)[0] in _MODULES[1:] and name[:1] != "_"
-        ) or name == "_reconstruct"
-        if (
-            own
-            or plain
-            or name == "_array_reconstructor"
-            or (module == "builtins" and name in _BUILTINS)
-        ):
+        if (module, name) in _PLAIN:
             return super().find_class(module, name)
+        if module.startswith(_OWN):
+            found = super().find_class(module, name)
+            if isinstance(found, type):
+                return found
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a state file")
 
 

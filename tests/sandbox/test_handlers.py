@@ -65,32 +65,35 @@ def test_thirty_ms_of_work_take_what_the_share_predicts(memory_mb):
 def real() -> Any:
     with start_private(handlers=True) as server:
         client = make_client(server, "lambda", "123456789012")
-        client.create_function(
-            FunctionName="real",
-            Runtime="python3.12",
-            Role=ROLE,
-            Handler="app.handler",
-            Code={"ZipFile": zip_of(SOURCE)},
-            MemorySize=512,
-            Timeout=5,
-        )
-        settle(client, "real")
+        for name in ("real", "fresh"):
+            client.create_function(
+                FunctionName=name,
+                Runtime="python3.12",
+                Role=ROLE,
+                Handler="app.handler",
+                Code={"ZipFile": zip_of(SOURCE)},
+                MemorySize=512,
+                Timeout=5,
+            )
+            settle(client, name)
         yield server, client
         client.close()
 
 
-def invoke(client: Any, event: dict[str, Any]) -> tuple[dict[str, Any], Any, str]:
-    answer = client.invoke(FunctionName="real", LogType="Tail", Payload=json.dumps(event).encode())
+def invoke(
+    client: Any, event: dict[str, Any], name: str = "real"
+) -> tuple[dict[str, Any], Any, str]:
+    answer = client.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event).encode())
     return answer, json.loads(answer["Payload"].read()), b64decode(answer["LogResult"]).decode()
 
 
 def test_the_handlers_answer_and_its_output_come_back(real):
     _, client = real
-    answer, body, log = invoke(client, {})
+    answer, body, log = invoke(client, {}, "fresh")
     assert body == {"memory": "512"}
     assert "working on " + answer["ResponseMetadata"]["RequestId"] in log
     assert "Init Duration" in log
-    _, _, log = invoke(client, {})
+    _, _, log = invoke(client, {}, "fresh")
     assert "Init Duration" not in log
 
 

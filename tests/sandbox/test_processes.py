@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import socket
 import stat
@@ -13,6 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -160,17 +162,26 @@ def test_a_state_of_a_newer_schema_is_refused(shared):
         attach_or_start(shared)
 
 
-def test_a_state_that_names_foreign_code_is_refused(tmp_path):
-    import pickle
+class ByShell:
+    def __reduce__(self):
+        return os.system, ("true",)
 
-    class Evil:
-        def __reduce__(self):
-            return (os.system, ("true",))
 
+class ByNumpy:
+    def __reduce__(self):
+        return np.savetxt, ("/dev/null", [])
+
+
+class ByOwnCode:
+    def __reduce__(self):
+        return processes.stop, (".",)
+
+
+@pytest.mark.parametrize("kind", [ByShell, ByNumpy, ByOwnCode])
+def test_a_state_that_names_foreign_code_is_refused(tmp_path, kind):
     store = Store(tmp_path)
-    store.state_path.write_bytes(
-        b"lambda-autotuner sandbox state, schema 1\n" + pickle.dumps(Evil())
-    )
+    head = b"lambda-autotuner sandbox state, schema 1\n"
+    store.state_path.write_bytes(head + pickle.dumps(kind()))
     with pytest.raises(AccountError, match="no place in a state file"):
         store.load()
 

@@ -155,6 +155,11 @@ def test_traffic_follows_the_alias_and_not_latest(gateway, region):
     advance(gateway.world.account(ACCOUNT), DAY_MS)
     moved = telemetry.columns(region, "memory-starved-api", NOW_MS - DAY_MS + 1000, NOW_MS)
     assert set(moved.memory_mb.tolist()) == {1024}
+    # Back to the old version: what $LATEST is by now must not matter.
+    call(gateway, "PUT", f"{base}/aliases/live", b'{"FunctionVersion": "2"}')
+    advance(gateway.world.account(ACCOUNT), DAY_MS)
+    back = telemetry.columns(region, "memory-starved-api", NOW_MS - DAY_MS + 1000, NOW_MS)
+    assert set(back.memory_mb.tolist()) == {256}
 
 
 def test_a_canary_takes_its_share(gateway, region):
@@ -175,11 +180,13 @@ def test_a_canary_takes_its_share(gateway, region):
 
 
 def test_throttles_end_when_the_reservation_does(gateway, region):
-    def throttled(start_ms: int, end_ms: int) -> int:
+    def throttled(start_ms: int, end_ms: int) -> float:
         table = telemetry.columns(region, "throttled-exporter", start_ms, end_ms)
-        return int(table.weight[table.outcome == Outcome.THROTTLED].sum())
+        refused = table.weight[table.outcome == Outcome.THROTTLED].sum()
+        return float(refused / table.weight.sum())
 
-    assert throttled(NOW_MS - 6 * HOUR_MS, NOW_MS) > 100
+    # 4.1 million a month of 2.1 s are 3.3 erlang on average; two servers refuse B(3.3, 2) = 0.56.
+    assert 0.5 < throttled(NOW_MS - 7 * DAY_MS, NOW_MS) < 0.65
     call(gateway, "DELETE", "/2017-10-31/functions/throttled-exporter/concurrency")
     advance(gateway.world.account(ACCOUNT), 6 * HOUR_MS)
     assert throttled(NOW_MS - 6 * HOUR_MS + 1000, NOW_MS) == 0
