@@ -31,6 +31,7 @@ _COLD_OFFSET = 0.05
 _COLD_OFFSET_SD = 0.25
 _LONE = 1
 _SUSPICIOUS = 3.5
+_GROSS = 0.3
 _ENOUGH_TO_DOUBT = 4
 _QUANTILE_GRID = 41
 _QUANTILE_REACH = 4.5
@@ -210,14 +211,16 @@ class Posterior:
         """Variance to add to lone observations that nothing else agrees with, shape (k,).
 
         Each is compared with what all others predict for it (leave one out, under the likeliest
-        component). One invocation that is off by more than 3.5 standard deviations is more likely
-        an event of its own than the curve; it stays in, with the width that makes it two
-        deviations off. Replicates that agree are believed.
+        component). One invocation that is off by more than 3.5 standard deviations, and by a third
+        at least, is more likely an event of its own than the curve; it stays in, with the width
+        that makes it two deviations off. Replicates that agree are believed, and so are small
+        surprises: the likeliest component is often too sure.
         """
         node, column = np.unravel_index(int(weight.argmax()), weight.shape)
         precision = np.diag(self._inverse[node])
         off = self._solved[node, :, column] / precision
-        lone = (self._seen.count <= _LONE) & (off**2 * precision > _SUSPICIOUS**2)
+        lone = (self._seen.count <= _LONE) & (np.abs(off) > _GROSS)
+        lone &= off**2 * precision > _SUSPICIOUS**2
         if len(off) < _ENOUGH_TO_DOUBT:
             return np.zeros(len(off))
         return np.where(lone, off**2 / 4 - 1 / precision, 0.0)
