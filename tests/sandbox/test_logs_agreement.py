@@ -134,6 +134,24 @@ def test_counts_by_the_minute_and_single_lines_agree_with_the_metric(connect):
     assert float(exact[0]["n"]) == len(events)
 
 
+def test_a_window_that_cuts_minutes_counts_what_its_lines_are(connect):
+    logs = connect("logs")
+    end = now() - 10 * MINUTE - dt.timedelta(seconds=19)
+    start = end - 3 * MINUTE - dt.timedelta(seconds=24)
+    report = 'filter @type = "REPORT" | stats '
+    counted = float(insights(logs, BUSY, start, end, report + "count(*) as n")[0]["n"])
+    single = float(
+        insights(logs, BUSY, start, end, report + "count_distinct(@requestId) as n")[0]["n"]
+    )
+    lines = 0
+    for page in logs.get_paginator("filter_log_events").paginate(
+        logGroupName=f"/aws/lambda/{BUSY}", filterPattern="REPORT",
+        startTime=int(start.timestamp() * 1000), endTime=int(end.timestamp() * 1000) - 1,
+    ):  # fmt: skip
+        lines += len(page["events"])
+    assert counted == single == lines > 200
+
+
 def test_errors_in_lines_are_the_errors_of_the_metric(connect):
     cw, logs = connect("cloudwatch"), connect("logs")
     end = now() - 10 * MINUTE

@@ -35,6 +35,7 @@ _KEPT_COMPOSITE: Final = (
     "ActionsSuppressorExtensionPeriod",
 )  # fmt: skip
 _TREATMENTS: Final = ("breaching", "notBreaching", "ignore", "missing")
+_HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
 _WEEK_S: Final = 604_800
 _PAGE: Final = 50
@@ -72,6 +73,7 @@ def put_composite_alarm(call: Call, params: Params) -> Result:
 
 
 def _check_metric_alarm(params: Params) -> None:
+    _require(params, "EvaluationPeriods", "ComparisonOperator")
     if params.get("Metrics"):
         if params.get("MetricName"):
             raise ServiceError(
@@ -80,22 +82,29 @@ def _check_metric_alarm(params: Params) -> None:
                 "Dimensions, Period, Unit, Statistic or ExtendedStatistic.",
             )
     else:
-        for name in ("MetricName", "Namespace", "Period"):
-            if not params.get(name):
-                raise ServiceError(
-                    "MissingRequiredParameterException", f"The parameter {name} is required."
-                )
-        if bool(params.get("Statistic")) == bool(params.get("ExtendedStatistic")):
-            raise combination_error("Exactly one of Statistic and ExtendedStatistic is required.")
-        extended = params.get("ExtendedStatistic")
-        if extended and parse_statistic(extended) is None:
-            raise value_error(f"The value {extended} for parameter ExtendedStatistic is invalid.")
-        check_period("Period", int(params["Period"]))
-    for name in ("EvaluationPeriods", "ComparisonOperator"):
+        _check_single_metric(params)
+    _check_evaluation(params)
+
+
+def _require(params: Params, *names: str) -> None:
+    for name in names:
         if not params.get(name):
             raise ServiceError(
                 "MissingRequiredParameterException", f"The parameter {name} is required."
             )
+
+
+def _check_single_metric(params: Params) -> None:
+    _require(params, "MetricName", "Namespace", "Period")
+    if bool(params.get("Statistic")) == bool(params.get("ExtendedStatistic")):
+        raise combination_error("Exactly one of Statistic and ExtendedStatistic is required.")
+    extended = params.get("ExtendedStatistic")
+    if extended and parse_statistic(extended) is None:
+        raise value_error(f"The value {extended} for parameter ExtendedStatistic is invalid.")
+    check_period("Period", int(params["Period"]))
+
+
+def _check_evaluation(params: Params) -> None:
     periods = int(params["EvaluationPeriods"])
     needed = params.get("DatapointsToAlarm")
     if needed is not None and not 1 <= needed <= periods:
@@ -111,12 +120,13 @@ def _check_metric_alarm(params: Params) -> None:
             f"Option {treatment} is not supported for parameter TreatMissingData. Supported "
             f"options are: {', '.join(_TREATMENTS)}.",
         )
-    span_s = periods * int(params.get("Period") or 60)
-    if span_s > (_WEEK_S if int(params.get("Period") or 60) >= 3600 else _DAY_S):  # noqa: PLR2004
+    period_s = int(params.get("Period") or 60)
+    longest_s = _WEEK_S if period_s >= _HOUR_S else _DAY_S
+    if periods * period_s > longest_s:
         raise ServiceError(
             "ValidationException",
-            f"Metrics cannot be checked across more than a day (EvaluationPeriods * Period must "
-            f"be <= {_DAY_S}).",
+            f"Metrics cannot be checked across more than {longest_s // _DAY_S} day(s) "
+            f"(EvaluationPeriods * Period must be <= {longest_s}).",
         )
 
 
