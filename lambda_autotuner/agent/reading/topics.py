@@ -18,6 +18,9 @@ _SUPERLATIVE = re.compile(
     re.IGNORECASE,
 )
 _SETTINGS = frozenset({"memory", "timeout", "code_size", "modified"})
+_RANKED = frozenset(
+    {"cost", "recommendation", "errors", "metrics", "cold_starts", "timeouts", "memory_used"}
+)
 _WEIGHTY_VOTE = 0.62
 _SOME_VOTE = 0.30
 _SHORT = 2
@@ -72,56 +75,50 @@ def _account_topic(q: Question, top: str, weight: float) -> Question:
     return _open_topic(q, top, weight)
 
 
-def _open_topic(q: Question, top: str, weight: float) -> Question:  # noqa: PLR0911 - one return a case, flat
-    aspects = set(q.aspects) - {"health"}
-    fleet = q.about("fleet", "idle") or (
-        q.about("list", "count")
-        and bool(
-            aspects
-            & {
-                "cost",
-                "recommendation",
-                "errors",
-                "metrics",
-                "cold_starts",
-                "timeouts",
-                "memory_used",
-            }
-        )
-    )
+def _open_topic(q: Question, top: str, weight: float) -> Question:
+    """The topic of a question that names no function and no special thing."""
     own = re.search(r"\b(my|our|we|us|it|its|this|that|i)\b", q.text, re.IGNORECASE)
-    if (
-        not q.about("list", "count", "fleet")
-        and _explains(q.text)
-        and not (own and not q.about("guidance"))
-    ):
+    explains = _explains(q.text) and not (own and not q.about("guidance"))
+    if explains and not q.about("list", "count", "fleet"):
         return replace(q, topic="guidance")
     if q.filters.tag or q.filters.package_type:
         return replace(q, topic="list")
-    if q.ranking.metric == "idle":
+    if _asks_for_limits(q):
+        return replace(q, topic="concurrency")
+    if _ranks(q):
         return replace(q, topic="fleet")
+    return _loose_topic(q, top, weight)
+
+
+def _asks_for_limits(q: Question) -> bool:
+    """Whether the account's own concurrency is meant."""
+    whole = re.search(r"\b(account|our|my|we|unreserved|total)\b", q.text, re.IGNORECASE)
+    named = q.about("throttles", "limits", "concurrency") and not q.about("fleet", "list", "idle")
+    return named and (q.about("limits") or whole is not None)
+
+
+def _ranks(q: Question) -> bool:
+    """Whether all functions are to be looked at and put in order."""
+    if q.ranking.metric == "idle":
+        return True
     if (
         _SUPERLATIVE.search(q.text)
         and q.ranking.metric in _SETTINGS
         and not q.filters.memory_mb
         and not q.about("guidance")
     ):
-        return replace(q, topic="fleet")
-    if (
-        q.about("throttles", "limits", "concurrency")
-        and not q.about("fleet", "list")
-        and (
-            q.about("limits")
-            or re.search(r"\b(account|our|my|we|unreserved|total)\b", q.text, re.IGNORECASE)
-        )
-    ):
-        return replace(q, topic="concurrency")
-    if (
-        fleet
-        and (aspects - {"configuration"} or q.about("fleet", "idle"))
+        return True
+    aspects = set(q.aspects) - {"health"}
+    wide = q.about("fleet", "idle") or (q.about("list", "count") and bool(aspects & _RANKED))
+    return (
+        wide
+        and bool(aspects - {"configuration"} or q.about("fleet", "idle"))
         and not _plain_listing(q)
-    ):
-        return replace(q, topic="fleet")
+    )
+
+
+def _loose_topic(q: Question, top: str, weight: float) -> Question:  # noqa: PLR0911 - one return a case, flat
+    aspects = set(q.aspects) - {"health"}
     if q.about("list", "count") or q.filters.any:
         return replace(q, topic="list")
     if aspects:
