@@ -204,7 +204,8 @@ class AgentExecution:
         if self.trace_id is None:
             return
         root = self._parent is None or self._parent.trace_id != self.trace_id
-        if self.log_run:
+        # A turn of an execution that has a run is part of that run: one question, one run.
+        if self.log_run and (self._parent is None or self._parent.run_id is None):
             self.run_id = recorder.start_run(
                 text_of(self.question or self.name, _RUN_NAME),
                 tags={**self.tags, "trace_id": self.trace_id, "session_id": self.session_id or ""},
