@@ -9,7 +9,6 @@ import logging
 import os
 import threading
 import time
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,9 +29,10 @@ from mlflow_integration.environment import (
     state_dir as choose_state_dir,
 )
 from mlflow_integration.errors import SpoolError, TracingError
+from mlflow_integration.loading import import_mlflow, point_mlflow_at
 from mlflow_integration.masking import Masker
 from mlflow_integration.probe import DEADLINE_SECONDS, Probe, probe
-from mlflow_integration.recorder import PLACEHOLDER_EXPERIMENT_ID, Recorder
+from mlflow_integration.recorder import Recorder
 from mlflow_integration.spool import ensure_spool
 from mlflow_integration.status import SWITCHED_OFF, TracingStatus
 
@@ -40,6 +40,7 @@ _logger = logging.getLogger(__name__)
 EXIT_SECONDS = 2.0
 _LOCAL_EXIT_SECONDS = 0.3
 _SECOND_LOOK = 0.75
+_STARVED_SECONDS = 0.5
 
 
 @dataclass
@@ -186,7 +187,8 @@ def _start(
         target=lambda: answer.append(probe(destination, seconds=options.seconds)), daemon=True
     )
     asking.start()
-    _import_mlflow(autolog=options.autolog)
+    asked = time.monotonic()
+    import_mlflow(autolog=options.autolog)
     began = time.monotonic()
     status = replace(
         status, recording=True, destination=destination.uri, experiment=destination.experiment
@@ -203,7 +205,8 @@ def _start(
         mlflow.langchain.autolog()
     asking.join(options.seconds)
     found = answer[0] if answer else None
-    if found is None or found.code == "timeout":
+    starved = began - asked > _STARVED_SECONDS
+    if found is None or (found.code == "timeout" and starved):
         # Loading MLflow starves other threads; a slow answer counts only without that.
         found = probe(destination, seconds=options.seconds * _SECOND_LOOK)
     status = replace(
@@ -229,26 +232,8 @@ def _start(
     return status
 
 
-def _import_mlflow(*, autolog: bool) -> None:
-    # MLflow reports usage to its makers unless it is told not to before it is imported.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    with warnings.catch_warnings():
-        # Where warnings are errors, one in a dependency of a dependency must not end tracing.
-        warnings.simplefilter("ignore")
-        import mlflow
-
-        # MLflow would load this within the first span and make the first question slow.
-        importlib.import_module("mlflow.pyfunc.context")
-        if autolog and importlib.util.find_spec("langchain_core"):
-            importlib.import_module("mlflow.langchain.langchain_tracer")
-    _logger.debug("MLflow %s is loaded", mlflow.__version__)
-
-
 def _install(pipeline: Pipeline) -> None:
     """Point MLflow's own machinery at our store."""
-    import mlflow
-    from mlflow.entities.trace_location import MlflowExperimentLocation
-
     from mlflow_integration.store import register
 
     # Our store only writes a line to a file: MLflow's own queue would add loss and an exit delay.
@@ -259,17 +244,7 @@ def _install(pipeline: Pipeline) -> None:
         os.environ["MLFLOW_TRACE_ENABLE_OTLP_DUAL_EXPORT"] = "false"
     if not pipeline.store_uri:
         pipeline.store_uri = register(pipeline.recorder)
-    inherited = os.environ.get("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(pipeline.store_uri)
-    # MLflow exports its tracking URI to child processes; ours means nothing to them.
-    if inherited is None:
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-    else:
-        os.environ["MLFLOW_TRACKING_URI"] = inherited
-    # An explicit destination is what keeps a foreign OTEL_EXPORTER_OTLP_ENDPOINT from taking all.
-    mlflow.tracing.set_destination(
-        MlflowExperimentLocation(experiment_id=PLACEHOLDER_EXPERIMENT_ID)
-    )
+    point_mlflow_at(pipeline.store_uri)
 
 
 def _readopt(pipeline: Pipeline) -> None:
@@ -387,14 +362,14 @@ def _exit_patience() -> float:
     """
     pipeline = _process.pipeline
     if pipeline is None or not pipeline.status.enabled:
-        return _LOCAL_EXIT_SECONDS
+        return 0.0
     local = pipeline.recorder.destination.kind == "database"
     return _LOCAL_EXIT_SECONDS if local else EXIT_SECONDS
 
 
 def mlflow_module() -> Any:
     """Return MLflow, imported with its telemetry off."""
-    _import_mlflow(autolog=False)
+    import_mlflow(autolog=False)
     import mlflow
 
     return mlflow

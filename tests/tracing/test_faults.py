@@ -19,13 +19,14 @@ from mlflow_integration.testing.listening import free_port
 from mlflow_integration.worker import deliver_all
 
 TOKEN = "dapi" + "0123456789abcdef" * 2
+ADDED_SECONDS = 3.0
 
 # Two questions, timed without loading MLflow and LangChain, to the very end of the process.
 TWO_QUESTIONS = """
 import os, sys, time
 import mlflow_integration as tracing
-from mlflow_integration.pipeline import _import_mlflow
-_import_mlflow(autolog=False)
+from mlflow_integration.loading import import_mlflow
+import_mlflow(autolog=False)
 began = time.time()
 status = tracing.initialize_mlflow(state_dir=sys.argv[1], experiment=sys.argv[2], autolog=False)
 for number in range(2):
@@ -53,9 +54,17 @@ def ask_two(tmp_path: Path, state: Path, experiment: str, **variables: str) -> t
     return ended - float(began), f"{enabled} {code}"
 
 
+@pytest.fixture(scope="module")
+def quiet_seconds(tmp_path_factory) -> float:
+    """The same two questions with tracing switched off: what the machine itself takes today."""
+    folder = tmp_path_factory.mktemp("quiet")
+    seconds, _ = ask_two(folder, folder / "state", "x", MLFLOW_ENABLE_TRACING="false")
+    return seconds
+
+
 @pytest.mark.parametrize("mode", ["refusing", "503", "silent", "hangup"])
 def test_a_server_that_is_away_costs_little_and_loses_nothing(
-    mode, tmp_path, state, experiment, server
+    mode, tmp_path, state, experiment, server, quiet_seconds
 ):
     with FaultyServer("503" if mode == "refusing" else mode, upstream=server.url) as faulty:
         address = faulty.url
@@ -63,8 +72,7 @@ def test_a_server_that_is_away_costs_little_and_loses_nothing(
             address = f"http://127.0.0.1:{free_port()}"
         seconds, status = ask_two(tmp_path, state, experiment, MLFLOW_TRACKING_URI=address)
         assert status.startswith("False")
-        # 3 s is the promise on a quiet machine; leaving the interpreter is in the figure.
-        assert seconds < 4.5, (mode, seconds)
+        assert seconds - quiet_seconds < ADDED_SECONDS, (mode, seconds, quiet_seconds)
         if mode == "refusing":
             with FaultyServer("through", upstream=server.url, port=int(address[-5:])):
                 result = deliver_all(state / "spool", 60)
@@ -87,7 +95,9 @@ def assert_arrived(uri: str, experiment: str, count: int) -> None:
     assert len(client.search_runs([found.experiment_id], "tags.success = 'True'")) == count
 
 
-def test_a_databricks_host_that_is_down(tmp_path, state, experiment, server, monkeypatch):
+def test_a_databricks_host_that_is_down(
+    tmp_path, state, experiment, server, monkeypatch, quiet_seconds
+):
     port = free_port()
     variables = {
         "MLFLOW_TRACKING_URI": "databricks",
@@ -96,7 +106,7 @@ def test_a_databricks_host_that_is_down(tmp_path, state, experiment, server, mon
     }
     seconds, status = ask_two(tmp_path, state, experiment, **variables)
     assert status == "False unreachable"
-    assert seconds < 4.5, seconds
+    assert seconds - quiet_seconds < ADDED_SECONDS, (seconds, quiet_seconds)
     text = "".join(p.read_text("utf-8", "replace") for p in state.rglob("*.jsonl"))
     assert TOKEN not in text
     for name, value in variables.items():
@@ -157,6 +167,7 @@ def test_an_outage_in_the_middle_loses_and_doubles_nothing(count, start, server)
             time.sleep(1)
         faulty.mode = "through"
         result = traced.deliver(900)
+    traced.uri = server.url
     assert result["pending"] == {}
     assert result["delivered"]["traces"] == count
     questions = [trace.info.request_preview for trace in traced.traces()]
