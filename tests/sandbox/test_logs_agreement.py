@@ -97,7 +97,7 @@ def test_generated_traffic_agrees_between_metrics_and_insights(connect, function
     counted = float(rows[0]["n"]) if rows else 0.0
     assert counted == invocations[0]
     if not counted:
-        pytest.skip("nobody called it in this window")
+        return  # nobody called it in this window, and both say so
     average, p95 = metric(cw, "Duration", function, start, end, "Average", "p95")
     assert float(rows[0]["a"]) == pytest.approx(average[0], abs=1e-4)
     assert float(rows[0]["p"]) == pytest.approx(p95[0], abs=1e-4)
@@ -320,8 +320,4 @@ def test_an_alarm_follows_a_functions_metric_and_writes_history(connect, server,
         item["HistoryItemType"]
         for item in cw.describe_alarm_history(AlarmName="slow")["AlarmHistoryItems"]
     ]
-    assert kinds == ["StateUpdate", "Action", "ConfigurationUpdate"] or kinds == [
-        "Action",
-        "StateUpdate",
-        "ConfigurationUpdate",
-    ]
+    assert sorted(kinds) == ["Action", "ConfigurationUpdate", "StateUpdate"]
