@@ -17,9 +17,9 @@ from lambda_autotuner.errors import EXIT_DONE, EXIT_NEGATIVE
 def command(door: Door, /, *, plans: tuple[str, ...], dry_run: bool, keep_going: bool) -> int:
     """Carry out approved plans, one after the other."""
     from lambda_autotuner import rollout
-    from lambda_autotuner.cli.rollout_views import open_settled, show_outcome, traced
+    from lambda_autotuner.cli.rollout_views import show_outcome, traced
 
-    with traced(door, f"apply {' '.join(plans)}"), open_settled(door) as workspace:
+    with traced(door, f"apply {' '.join(plans)}"), door.open_workspace() as workspace:
         account, journal, settings = workspace.account, workspace.journal, workspace.settings
         actor = rollout.current_user()
         if len(plans) == 1 or dry_run:

@@ -20,9 +20,9 @@ from lambda_autotuner.errors import RefusedError
 def command(door: Door, /, *, plan: str, yes: bool, reject: bool, reason: str) -> None:
     """Agree to PLAN (an id, or the start of one); single use, for exactly what is shown."""
     from lambda_autotuner import rollout
-    from lambda_autotuner.cli.rollout_views import open_settled, show_plan
+    from lambda_autotuner.cli.rollout_views import show_plan
 
-    with open_settled(door) as workspace:
+    with door.open_workspace() as workspace:
         journal = workspace.journal
         stored = journal.get_plan(plan)
         found = rollout.read_plan(stored)

@@ -57,6 +57,7 @@ class Door:
         if not self.json:
             self.say(workspace.banner, style="dim")
         self._repair(workspace)
+        self._reconcile(workspace)
         return workspace
 
     def _repair(self, workspace: Workspace) -> None:
@@ -71,6 +72,15 @@ class Door:
                 self.say(f"Repaired: {text}")
             if found.failed:
                 self.say(f"Not repaired yet: {found.failed} The next command tries again.")
+
+    def _reconcile(self, workspace: Workspace) -> None:
+        """Finish what a killed rollout left open, before anything else happens."""
+        if not workspace.journal.unsettled_plans():
+            return
+        from lambda_autotuner import rollout
+
+        for item in rollout.reconcile(workspace.account, workspace.journal, workspace.settings):
+            self.say(f"Interrupted plan {item.plan_id} ({item.function}): {item.message}.")
 
     @cached_property
     def out(self) -> Console:

@@ -33,9 +33,7 @@ def command(
     export: bool,
 ) -> None:
     """The plans, or everything that happened to PLAN."""
-    from lambda_autotuner.cli.rollout_views import open_settled
-
-    with open_settled(door) as workspace:
+    with door.open_workspace() as workspace:
         journal = workspace.journal
         if export:
             for line in journal.export():

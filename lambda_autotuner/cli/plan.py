@@ -52,9 +52,9 @@ def _number_or_none(
 def command(door: Door, /, *, function: str, **options: Any) -> None:
     """Plan a change of FUNCTION; without a change given, the one that its telemetry recommends."""
     from lambda_autotuner import rollout
-    from lambda_autotuner.cli.rollout_views import open_settled, show_plan
+    from lambda_autotuner.cli.rollout_views import show_plan
 
-    with open_settled(door) as workspace:
+    with door.open_workspace() as workspace:
         changes = _changes(options)
         recommendation, qualifier = None, options["qualifier"]
         if not changes:

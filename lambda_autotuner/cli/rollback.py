@@ -15,9 +15,9 @@ from lambda_autotuner.cli.door import Door, common_options, pass_door
 def command(door: Door, /, *, plan: str, reason: str) -> None:
     """Undo PLAN; refused, with the difference shown, when somebody else changed it since."""
     from lambda_autotuner import rollout
-    from lambda_autotuner.cli.rollout_views import open_settled, show_outcome, traced
+    from lambda_autotuner.cli.rollout_views import show_outcome, traced
 
-    with traced(door, f"rollback {plan}"), open_settled(door) as workspace:
+    with traced(door, f"rollback {plan}"), door.open_workspace() as workspace:
         outcome = rollout.roll_back(
             workspace.account,
             workspace.journal,

@@ -1,4 +1,4 @@
-"""What the verbs of a rollout share: unfinished work first, and how plans and looks are shown."""
+"""What the verbs of a rollout share: one trace a command, and how plans and looks are shown."""
 
 from __future__ import annotations
 
@@ -10,22 +10,9 @@ from lambda_autotuner.cli.door import Door
 
 if TYPE_CHECKING:
     from lambda_autotuner.rollout import Finding, Outcome, Plan, Watched
-    from lambda_autotuner.workspace import Workspace
 
 _STYLES = {"block": "red", "later": "yellow", "warn": "yellow", "ok": "green"}
 _VERDICTS = {"broken": "red", "within": "green", "open": "yellow", "unknown": "dim"}
-
-
-@contextmanager
-def open_settled(door: Door) -> Iterator[Workspace]:
-    """The workspace, after what killed commands left open was finished and told."""
-    from lambda_autotuner import rollout
-
-    with door.open_workspace() as workspace:
-        found = rollout.reconcile(workspace.account, workspace.journal, workspace.settings)
-        for item in found:
-            door.say(f"Interrupted plan {item.plan_id} ({item.function}): {item.message}.")
-        yield workspace
 
 
 @contextmanager

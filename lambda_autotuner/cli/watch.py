@@ -21,9 +21,9 @@ from lambda_autotuner.errors import EXIT_DONE, EXIT_NEGATIVE
 def command(door: Door, /, *, plan: str, once: bool, interval: float) -> int:
     """Watch PLAN until it is promoted or rolled back. Goes on where an earlier watch stopped."""
     from lambda_autotuner import rollout
-    from lambda_autotuner.cli.rollout_views import open_settled, show_watched, traced
+    from lambda_autotuner.cli.rollout_views import show_watched, traced
 
-    with traced(door, f"watch {plan}"), open_settled(door) as workspace:
+    with traced(door, f"watch {plan}"), door.open_workspace() as workspace:
         while True:
             watched = rollout.watch_plan(
                 workspace.account,

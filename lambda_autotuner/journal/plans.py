@@ -14,6 +14,7 @@ from lambda_autotuner.errors import RefusedError, UsageError
 from lambda_autotuner.journal import schema
 from lambda_autotuner.journal.database import Database
 from lambda_autotuner.journal.records import (
+    UNSETTLED_STATES,
     Action,
     Approval,
     StoredPlan,
@@ -128,6 +129,10 @@ class PlanLedger(Database):
             rows = connection.execute(sa.select(schema.plans).where(schema.plans.c.id.in_(ids)))
             stored = {row["id"]: _stored(row) for row in rows.mappings()}
         return [(stored[item.plan_id], item) for item in found]
+
+    def unsettled_plans(self) -> list[tuple[StoredPlan, Transition]]:
+        """Plans in the middle of something: a process is at work on them, or died there."""
+        return self.plans_in(set(UNSETTLED_STATES))
 
     def transition(
         self,

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+# States of a plan in which writes may be under way.
+UNSETTLED_STATES = ("applying", "promoting", "rolling_back")
+
 
 def to_text(value: Mapping[str, Any]) -> str:
     """Canonical JSON: the same on every engine, so that it can be hashed and compared.

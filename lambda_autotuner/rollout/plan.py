@@ -11,7 +11,7 @@ from typing import Any
 
 from lambda_autotuner.errors import RefusedError
 from lambda_autotuner.journal import StoredPlan
-from lambda_autotuner.journal.records import to_text
+from lambda_autotuner.journal.records import UNSETTLED_STATES, to_text
 from lambda_autotuner.rollout.changes import CONCURRENCY_FIELDS, VERSION_FIELDS
 
 
@@ -35,7 +35,7 @@ class State(StrEnum):
 
 
 # The process that was at work may have died: the next command looks at the account.
-UNSETTLED = frozenset({State.APPLYING, State.PROMOTING, State.ROLLING_BACK})
+UNSETTLED = frozenset(State(name) for name in UNSETTLED_STATES)
 WATCHED = frozenset({State.CANARY, State.VERIFYING})
 DONE = frozenset({State.PROMOTED, State.VERIFIED})
 

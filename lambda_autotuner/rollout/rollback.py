@@ -140,13 +140,13 @@ def reconcile(
         What was found and done, plan by plan.
     """
     found = []
-    for stored, state in journal.plans_in({str(item) for item in UNSETTLED}):
+    for stored, state in journal.unsettled_plans():
         if (stored.account_id, stored.region) != (account.account_id, account.region):
             continue
         try:
             with journal.hold(function_lock(stored.account_id, stored.region, stored.function)):
                 now = journal.state(stored.id)
-                if now.state not in {str(item) for item in UNSETTLED}:
+                if now.state not in UNSETTLED:
                     continue
                 worker = make_worker(
                     account,
