@@ -282,10 +282,10 @@ class Posterior:
 
     def _means(self, size: Floats, cross: Floats) -> Floats:
         """Component means, shape (M, K)."""
-        if len(size) > _FEW_SIZES:
-            shapes = self._shapes.subset(self._pick_shape).log_duration(size)
-        else:
+        if len(size) < _FEW_SIZES:
             shapes = self._shapes.rows(size)[:, self._pick_shape]
+        else:
+            shapes = self._shapes.subset(self._pick_shape).log_duration(size)
         solved = self._solved[self._pick_node, :, self._pick_column]
         pulled = np.empty_like(shapes)
         for node in np.unique(self._node[self._pick_node]):
@@ -301,13 +301,26 @@ class Posterior:
         )
 
     def marginal(self, configurations: Sequence[Configuration]) -> Marginal:
-        """Belief about each configuration for itself; cheap for thousands of them."""
+        """Belief about each configuration for itself; in parts where there are thousands."""
+        parts = [
+            self._marginal(configurations[start : start + _FEW_SIZES])
+            for start in range(0, len(configurations), _FEW_SIZES)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        means = np.concatenate([part.means for part in parts])
+        return Marginal(means, np.concatenate([part.deviations for part in parts]))
+
+    def _marginal(self, configurations: Sequence[Configuration]) -> Marginal:
         size, arch = _memory(configurations), _architectures(configurations)
-        memory = np.log(size)
-        gain, cross = self._spread(memory, arch)
-        prior = self._prior_variance()[self._node]
-        variance = prior[:, None] - (gain * cross[self._node]).sum(axis=2)
-        deviations = np.sqrt(np.maximum(variance, 1e-10))[self._pick_node].T
+        cross = self._kernels(np.log(size), arch, self._memory, self._arch)
+        # Only pairs of nodes that some component has are needed for the variances.
+        used, component = np.unique(self._pick_node, return_inverse=True)
+        prior = self._prior_variance()[self._node[used]]
+        pulled = ((cross[self._node[used]] @ self._inverse[used]) * cross[self._node[used]]).sum(
+            axis=2
+        )
+        deviations = np.sqrt(np.maximum(prior[:, None] - pulled, 1e-10))[component].T
         return Marginal(self._means(size, cross), deviations)
 
     def belief(self, configurations: Sequence[Configuration]) -> Belief:

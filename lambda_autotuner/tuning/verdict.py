@@ -13,7 +13,7 @@ from lambda_autotuner.tuning.decision import Decision, Policy, choose, decide, m
 from lambda_autotuner.tuning.evidence import Configuration
 from lambda_autotuner.tuning.infrastructure import infrastructure_lines
 from lambda_autotuner.tuning.model import Model
-from lambda_autotuner.tuning.objective import CostUnderSlo, Objective
+from lambda_autotuner.tuning.objective import CostUnderSlo, FastestWithin, Objective
 from lambda_autotuner.tuning.observation import failing
 from lambda_autotuner.tuning.outlook import curve, outlooks
 from lambda_autotuner.tuning.pricing import FULL_PERCENT
@@ -66,8 +66,10 @@ def conclude(
         return _nothing_ran(model, base)
     candidates = candidates or candidates_of(model, space, current)
     allowed = space.configurations()
-    # The very same tuple is answered from memory, see Model.
-    allowed = candidates if allowed == candidates else allowed
+    # The very same tuple is answered from memory, see Model. A window above the lowest cost needs
+    # all configurations jointly, so it is looked for on the thinned ones.
+    if allowed == candidates or isinstance(objective, FastestWithin):
+        allowed = candidates
     pick = choose(model, objective, allowed, policy)
     if pick is None:
         return _nothing_allowed(model, objective, candidates, policy, base)

@@ -316,6 +316,14 @@ def test_any_size_in_steps_of_one_mb():
     assert size * function.mean_ms(size) <= 1.05 * function.best_cost(search.space.sizes_mb)
 
 
+def test_a_window_over_thousands_of_sizes_is_looked_for_on_thinned_ones():
+    function = Function(1)
+    space = Space.range(128, 10_240, step=1)
+    search, _ = run(function, space, FastestWithin(10.0), budget=Budget(6))
+    size = search.recommendation(picture=False).proposed.memory_mb
+    assert size * function.mean_ms(size) <= 1.2 * function.best_cost(space.sizes_mb)
+
+
 def test_a_current_size_that_is_tied_is_kept():
     function = Function(1, work=2_000, floor=900)
     search, _ = run(function, current=Configuration(128))
