@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from lambda_autotuner.evaluation.permissions import check_profile
 from lambda_autotuner.evaluation.records import Result
 from lambda_autotuner.evaluation.runner import open_tasks, run_tasks
 from lambda_autotuner.evaluation.schema import Bait, Question
+from lambda_autotuner.evaluation.scoring import score, take_snapshot
 from lambda_autotuner.evaluation.suite import Suite
 from lambda_autotuner.evaluation.venue import Venue
 from lambda_autotuner.settings import Settings
@@ -106,7 +108,11 @@ def ask_all(
 def verify(
     questions: Sequence[Question], settings: Settings, *, concurrency: int = 4
 ) -> Verification:
-    """Let the oracle and the baits answer, each in sandboxes of its own."""
+    """Let the oracle and the baits answer.
+
+    The oracle changes what is asked for, so it gets an account a question as the agent does. The
+    baits change nothing and share one account a question.
+    """
     with Venue(settings) as venue:
         answered = ask_all(questions, OracleContestant(), venue, concurrency=concurrency)
     failures = {
@@ -114,15 +120,17 @@ def verify(
         for result in answered
         if not result.success
     }
+    with (
+        Venue(settings) as venue,
+        ThreadPoolExecutor(concurrency, thread_name_prefix="bait") as pool,
+    ):
+        passed = list(pool.map(lambda question: baits_that_pass(question, venue), questions))
     caught: dict[Bait, tuple[int, int]] = {}
     slipped: dict[Bait, list[str]] = {}
-    for bait, contestant in BAITS.items():
-        meant = [question for question in questions if bait in question.baits]
-        with Venue(settings) as venue:
-            results = ask_all(meant, contestant, venue, concurrency=concurrency)
-        passed = [result.question_id for result in results if result.success]
-        caught[bait] = (len(meant) - len(passed), len(meant))
-        slipped[bait] = passed
+    for bait in Bait:
+        meant = [q.id for q in questions if bait in q.baits]
+        slipped[bait] = [q.id for q, slips in zip(questions, passed, strict=True) if bait in slips]
+        caught[bait] = (len(meant) - len(slipped[bait]), len(meant))
     return Verification(
         len(questions),
         len(answered) - len(failures),
@@ -130,6 +138,21 @@ def verify(
         caught,
         slipped,
     )
+
+
+def baits_that_pass(question: Question, venue: Venue) -> set[Bait]:
+    """Which of the agents that a question is meant to catch pass it."""
+    slipped = set()
+    with venue.place(question, 0) as place:
+        facts = venue.facts(question, place)
+        before = take_snapshot(place.witness, question)
+        for bait in question.baits:
+            conversation = BAITS[bait].open(place, question, ())
+            replies = [conversation.ask(t.ask, approve=t.approve) for t in question.turns]
+            conversation.close()
+            if score(question, replies, facts, before, before, place.witness).success:
+                slipped.add(bait)
+    return slipped
 
 
 def tally(results: Sequence[Result]) -> Counter[str]:

@@ -155,7 +155,8 @@ def _ask(
     concurrency = settings.evaluation.concurrency
     total = len(earlier) + len(tasks)
     with Venue(settings) as venue:
-        warm_up(contestant, venue, tasks[0].question)
+        with tracking.warm_up():
+            warm_up(contestant, venue, tasks[0].question)
         if talk.watch is None:
             fresh = run_tasks(
                 tasks, contestant, venue, folder,
@@ -171,12 +172,18 @@ def _ask(
 
 
 def warm_up(contestant: Contestant, venue: Venue, question: Question) -> None:
-    """Load what the first answer needs, so that no question pays for the import of libraries."""
+    """Load what the first answer needs, so that no question pays for the import of libraries.
+
+    Only the offline planner is asked something: a provider would send a bill for it.
+    """
     simple = question.model_copy(
         update={"id": "warm-up", "permissions": "administrator", "setup": (), "faults": ()}
     )
     with venue.place(simple, 0) as place:
-        contestant.open(place, simple, ()).close()
+        conversation = contestant.open(place, simple, ())
+        if contestant.name == "offline":
+            conversation.ask("help", approve=None)
+        conversation.close()
 
 
 def _judge(model: str | None, settings: Settings) -> Judge | None:

@@ -102,6 +102,17 @@ class Tracking:
             self._tracing.adopt(execution, self.run_id)
             yield execution
 
+    @contextmanager
+    def warm_up(self) -> Iterator[None]:
+        """What happens before the clock runs: one trace of its own name, and no run."""
+        if self._tracing is None:
+            yield
+            return
+        with self._tracing.track_agent_execution(
+            "help", name="warm-up", workflow=_WORKFLOW, log_run=False, tags={"warm_up": "True"}
+        ):
+            yield
+
     def verdict(self, result: Result) -> None:
         """Scores on the child run, feedback and expectations on the trace."""
         if self._tracing is None:
