@@ -226,7 +226,6 @@ def _listing(question: Question) -> Call:
             "name_prefix": filters.name_prefix,
             "package_type": filters.package_type,
             "tag": filters.tag,
-            "region": question.region,
             **bounds,
         },
     )

@@ -60,6 +60,11 @@ class ToolContext:
         return self.workspace.account
 
     @property
+    def region(self) -> str:
+        """The region that is looked at."""
+        return self.account.region
+
+    @property
     def searched(self) -> str:
         """Where names are looked for."""
         return f"account {self.account.account_id}, region {self.account.region}"

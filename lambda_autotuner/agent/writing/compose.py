@@ -86,6 +86,11 @@ def _preface(turn: Turn) -> list[str]:
         for match in question.named.matches
         if match.kind in {"partial", "fuzzy"}
     ]
+    here = getattr(turn.toolbox, "region", None)
+    if question.region and here and question.region != here:
+        lines.append(
+            f"This looks at {here}; for {question.region} ask again with --region {question.region}."
+        )
     lines += [_unknown(turn, spoken) for spoken in question.named.unknown]
     lines += [
         f'"{spoken}" could be {listing(list(names))}. Which one do you mean?'
