@@ -169,6 +169,8 @@ def test_zero_reserved_concurrency_stops_a_function(functions):
     with pytest.raises(ClientError) as caught:
         functions.invoke(FunctionName="geo-lookup")
     assert caught.value.response["Error"]["Code"] == "TooManyRequestsException"
+    # An event is accepted all the same: it waits, and may be dropped later.
+    assert functions.invoke(FunctionName="geo-lookup", InvocationType="Event")["StatusCode"] == 202
     functions.delete_function_concurrency(FunctionName="geo-lookup")
     functions.invoke(FunctionName="geo-lookup")
 
@@ -190,8 +192,25 @@ def test_the_same_requests_give_the_same_bodies_and_ids():
         found = []
         with start_private(seed=11, now=1_790_000_000) as process:
             client = make_client(process, "lambda", "123456789012")
+            metrics = make_client(process, "cloudwatch", "123456789012")
+            logs = make_client(process, "logs", "123456789012")
             steps = [
                 client.list_functions,
+                lambda: metrics.list_metrics(Namespace="AWS/Lambda"),
+                lambda: metrics.get_metric_statistics(
+                    Namespace="AWS/Lambda",
+                    MetricName="Duration",
+                    Dimensions=[{"Name": "FunctionName", "Value": "image-resize"}],
+                    StartTime=1_790_000_000 - 86_400,
+                    EndTime=1_790_000_000,
+                    Period=3600,
+                    ExtendedStatistics=["p95"],
+                ),
+                logs.describe_log_groups,
+                lambda: logs.filter_log_events(
+                    logGroupName="/aws/lambda/exchange-rates",
+                    startTime=1_790_000_000_000 - 86_400_000,
+                ),
                 lambda: client.invoke(FunctionName="image-resize", LogType="Tail"),
                 lambda: client.update_function_configuration(
                     FunctionName="image-resize", MemorySize=640
@@ -207,12 +226,13 @@ def test_the_same_requests_give_the_same_bodies_and_ids():
                 if "Payload" in answer:
                     answer["Payload"] = answer["Payload"].read()
                 found.append(repr(answer))
-            client.close()
+            for each in (client, metrics, logs):
+                each.close()
         return found
 
     first, second = run(), run()
     assert first == second
-    assert "640" in first[2]
+    assert "640" in first[6]
 
 
 def test_pace_makes_it_real_time():

@@ -20,9 +20,9 @@ from lambda_autotuner.sandbox.functions.records import LATEST, Configuration
 from lambda_autotuner.sandbox.functions.rendering import settled
 from lambda_autotuner.sandbox.functions.report import Facts, error_payload, lines
 from lambda_autotuner.sandbox.registry import Params, Result, operation
+from lambda_autotuner.sandbox.world.columns import request_id
 from lambda_autotuner.sandbox.world.execution import execute
 from lambda_autotuner.sandbox.world.invocations import Invocation, Outcome
-from lambda_autotuner.sandbox.world.randomness import mix, uuid_text
 
 MAX_SYNCHRONOUS: Final = 6_291_456
 MAX_EVENT: Final = 1_048_576
@@ -164,12 +164,21 @@ def _jackson(payload: bytes) -> str:
 
 
 def _serve_event(call: Call, target: Target, payload: bytes) -> None:
-    # An event that fails is tried twice more, after one and two minutes.
+    # An event is accepted whatever comes of it; one that fails is tried twice more, after one and
+    # two minutes, or as often as the function's event invoke configuration says.
+    record = target.record
+    config = record.event_configs.get(target.qualifier or LATEST, {})
+    retries = int(config.get("MaximumRetryAttempts", _EVENT_RETRIES))
     flow = Flow(call.now_ms)
-    for attempt in range(_EVENT_RETRIES + 1):
-        served = serve(call, target, payload, flow=flow, throttle=attempt == 0)
-        if served.facts.outcome is Outcome.OK:
-            return
+    for attempt in range(retries + 1):
+        try:
+            served = serve(call, target, payload, flow=flow)
+        except ServiceError as error:
+            if error.code != "TooManyRequestsException":
+                raise
+        else:
+            if served.facts.outcome is Outcome.OK:
+                return
         flow.ends_ms += 60_000 * (attempt + 1)
 
 
@@ -184,14 +193,7 @@ def in_force(call: Call, target: Target) -> Configuration:
     return target.configuration
 
 
-def serve(
-    call: Call,
-    target: Target,
-    payload: bytes,
-    *,
-    flow: Flow | None = None,
-    throttle: bool = True,
-) -> Served:
+def serve(call: Call, target: Target, payload: bytes, *, flow: Flow | None = None) -> Served:
     """Carry out one invocation in the account's books.
 
     Raises:
@@ -201,30 +203,63 @@ def serve(
     configuration = in_force(call, target)
     own = flow or (call.flow if isinstance(call.flow, Flow) else Flow())
     start_ms = max(float(call.now_ms), own.ends_ms)
-    version = target.version_number
     key = call.account.ids.next()
+    qualifier = target.qualifier or ""
     try:
         environment, cold, busy = acquire(call, target, configuration, start_ms)
     except ServiceError:
-        if throttle:
-            record.log.add(
-                Invocation(call.now_ms, Outcome.THROTTLED, version, target.qualifier or "", key)
-            )
+        version = target.version_number
+        record.log.add(Invocation(call.now_ms, Outcome.THROTTLED, version, qualifier, key))
         raise
-    keys = np.array([key], dtype=np.uint64)
+    size = 1.0 + len(payload) / ORDINARY_PAYLOAD
+    facts = _carried_out(
+        call, target, configuration, key, size, cold=cold, provisioned=environment.provisioned
+    )
+    environment.start_ms = start_ms
+    environment.end_ms = own.ends_ms = start_ms + facts.duration_ms + (facts.init_ms or 0.0)
+    if facts.outcome in {Outcome.TIMEOUT, Outcome.OUT_OF_MEMORY}:
+        # The environment is lost: it is busy to the end, and the next invocation starts a new one.
+        environment.revision = ""
+    record.log.add(
+        Invocation(
+            call.now_ms, facts.outcome, facts.version, qualifier, key, facts.duration_ms,
+            facts.billed_ms, facts.init_ms, facts.memory_mb, facts.max_memory_mb,
+            configuration.architecture, environment.number, busy,
+        )
+    )  # fmt: skip
+    call.account.touched = True
+    call.response_headers["x-amzn-requestid"] = facts.request_id
+    if facts.outcome is Outcome.OK:
+        answer = json.dumps({"statusCode": 200, "body": f"{record.name} done"}).encode()
+    else:
+        answer = error_payload(facts, record.archetype)
+    return Served(facts, facts.version, answer, lines(facts, record.archetype))
+
+
+def _carried_out(
+    call: Call,
+    target: Target,
+    configuration: Configuration,
+    key: int,
+    payload_scale: float,
+    *,
+    cold: bool,
+    provisioned: bool,
+) -> Facts:
+    """What the law makes of one invocation."""
+    record, version = target.record, target.version_number
     run = execute(
         record.behaviour,
         record.traffic,
         configuration,
-        keys,
+        np.array([key], dtype=np.uint64),
         np.array([call.now_ms + call.account.aged_ms], dtype=np.float64),
-        np.array([1.0 + len(payload) / ORDINARY_PAYLOAD]),
+        np.array([payload_scale]),
         np.array([cold]),
-        provisioned=environment.provisioned,
+        provisioned=provisioned,
     )
-    outcome = Outcome(int(run.outcome[0]))
-    facts = Facts(
-        request_id=uuid_text(mix(key), mix(key ^ 1)),
+    return Facts(
+        request_id=request_id(key),
         version=version,
         timestamp_ms=call.now_ms,
         duration_ms=float(run.duration_ms[0]),
@@ -232,28 +267,7 @@ def serve(
         init_ms=float(run.init_ms[0]) if cold else None,
         memory_mb=configuration.memory_mb,
         max_memory_mb=int(run.max_memory_mb[0]),
-        outcome=outcome,
+        outcome=Outcome(int(run.outcome[0])),
         timeout_s=configuration.timeout_s,
         snap_start=configuration.snap_start == "PublishedVersions" and version != LATEST,
     )
-    end_ms = start_ms + facts.duration_ms + (facts.init_ms or 0.0)
-    environment.start_ms, environment.end_ms = start_ms, end_ms
-    own.ends_ms = end_ms
-    if outcome in {Outcome.TIMEOUT, Outcome.OUT_OF_MEMORY}:
-        # The environment is lost: it is busy to the end, and the next invocation starts a new one.
-        environment.revision = ""
-    record.log.add(
-        Invocation(
-            call.now_ms, outcome, version, target.qualifier or "", key, facts.duration_ms,
-            facts.billed_ms, facts.init_ms, facts.memory_mb, facts.max_memory_mb,
-            configuration.architecture, environment.number, busy,
-        )
-    )  # fmt: skip
-    call.account.touched = True
-    call.response_headers["x-amzn-requestid"] = facts.request_id
-    said = lines(facts, record.archetype)
-    if outcome is Outcome.OK:
-        answer = json.dumps({"statusCode": 200, "body": f"{record.name} done"}).encode()
-    else:
-        answer = error_payload(facts, record.archetype)
-    return Served(facts, version, answer, said)

@@ -80,13 +80,18 @@ def execute(
     duration = np.maximum(duration, 0.01)
 
     init = np.full(len(keys), np.nan)
-    billed = np.ceil(duration)
     if cold.any():
         init[cold] = np.round(behaviour.inits_ms(memory_mb, architecture, keys[cold]), 2)
-        if not provisioned:
-            billed[cold] = np.ceil(duration[cold] + init[cold])
+    billed = billed_ms(duration, init, cold & (not provisioned))
     peak = np.where(killed, memory_mb, np.ceil(np.maximum(used, _RUNTIME_MB)))
     return Executions(duration, billed, init, np.minimum(peak, memory_mb).astype(np.int64), outcome)
+
+
+def billed_ms(duration_ms: Floats, init_ms: Floats, with_init: NDArray[np.bool_]) -> Floats:
+    """Whole milliseconds, rounded up; cold starts pay for their init phase, too."""
+    result = np.ceil(duration_ms)
+    result[with_init] = np.ceil(duration_ms[with_init] + init_ms[with_init])
+    return result
 
 
 def error_rates(traffic: Traffic, keys: Unsigned, times_ms: Floats) -> Floats:

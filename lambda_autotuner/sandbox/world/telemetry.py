@@ -197,8 +197,6 @@ def _of_route(
         duration, billed, init = (
             np.where(blocked, np.nan, each) for each in (duration, billed, init)
         )
-    many = np.maximum(np.ceil(load), 1.0)
-    environment = np.floor(uniforms(asked.key, _ENVIRONMENT) * np.minimum(many, 50.0))
     size = len(asked)
     return Columns(
         timestamp_ms=asked.time_ms - aged_ms,
@@ -213,10 +211,17 @@ def _of_route(
         qualifier=_constant(0, size),
         architecture=np.broadcast_to(np.uint8(architecture == "arm64"), size),
         key=asked.key,
-        environment=environment.astype(np.int64),
+        environment=_environments(asked, load),
         versions=(route.version,),
         qualifiers=(record.traffic.qualifier,),
     )
+
+
+def _environments(asked: Arrivals, load: Floats) -> Integers:
+    # As many streams as environments are busy on average, within reason.
+    many = np.clip(np.ceil(load), 1.0, 50.0)
+    chosen: Integers = np.floor(uniforms(asked.key, _ENVIRONMENT) * many).astype(np.int64)
+    return chosen
 
 
 def _constant(value: int, size: int) -> Integers:
@@ -243,7 +248,7 @@ def metric_catalogue(region: RegionState, first: str = "") -> Iterator[tuple[str
     for name in sorted(name for name in {*region.functions, *region.buried} if name >= first):
         seen: dict[str, None] = {}
         for record in records(region, name):
-            for qualifier in _called(region, record, since_ms, now_ms):
+            for qualifier in sorted(_called(region, record, since_ms, now_ms)):
                 seen.setdefault(qualifier)
         if seen:
             yield name, ""
