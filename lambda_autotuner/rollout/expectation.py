@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
+
+from lambda_autotuner.rollout.guardrails import Finding
 
 
 def expectation_of(recommendation: Any | None) -> dict[str, Any]:
@@ -47,3 +51,36 @@ def _outlook(outlook: Any) -> dict[str, Any]:
         "p99_ms": _interval(outlook.p99_ms),
         "month_usd": _interval(outlook.month_usd),
     }
+
+
+def check_expectation(
+    expected: Mapping[str, Any], latency_pct: float, *, explicit: bool
+) -> list[Finding]:
+    """Whether a change is expected to break the very bound that would undo it.
+
+    Args:
+        expected: what `expectation_of` returned.
+        latency_pct: how much p95 may rise, in percent.
+        explicit: whether a person named that bound for this plan.
+    """
+    now = (expected.get("current") or {}).get("p95_ms")
+    then = (expected.get("proposed") or {}).get("p95_ms")
+    if not now or not then or now["value"] <= 0:
+        return []
+    rise, most = (100 * (then[end] / now["value"] - 1) for end in ("value", "high"))
+    if most <= latency_pct:
+        return []
+    if rise <= latency_pct:
+        message = f"p95 may rise by up to {most:.0f} %, above the bound of {latency_pct:g} %."
+        return [Finding("expected-latency", "warn", message)]
+    wider = math.ceil(max(rise, most) * 1.1 / 10) * 10
+    return [
+        Finding(
+            "expected-latency",
+            "warn" if explicit else "block",
+            f"The change is expected to raise p95 by {rise:.0f} % (up to {most:.0f} %), above the "
+            f"bound of {latency_pct:g} %: it would be rolled back.",
+            f"Agree to it with --latency-bound {wider}, or look for another size with an objective "
+            f"such as `slo:p95<{now['value'] * (1 + latency_pct / 100):.0f}ms`.",
+        )
+    ]

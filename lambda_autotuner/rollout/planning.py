@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from lambda_autotuner.aws.code import MAX_DIRECT_BYTES
 from lambda_autotuner.aws.concurrency import provisioned_concurrency, reserved_concurrency
 from lambda_autotuner.aws.configuration import LATEST, FunctionConfiguration, configuration_from
 from lambda_autotuner.aws.errors import AwsError, MissingError
@@ -23,14 +24,12 @@ from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import RefusedError, UsageError
 from lambda_autotuner.journal import Journal
 from lambda_autotuner.rollout.changes import VERSION_FIELDS, check_changes
-from lambda_autotuner.rollout.expectation import expectation_of
+from lambda_autotuner.rollout.expectation import check_expectation, expectation_of
 from lambda_autotuner.rollout.guardrails import Finding, check_guardrails
 from lambda_autotuner.rollout.permissions import required_actions
 from lambda_autotuner.rollout.plan import AliasBefore, Bounds, Plan, Strategy
 from lambda_autotuner.rollout.snapshot import differences, take_snapshot
 from lambda_autotuner.settings import Settings
-
-_MAX_DIRECT_CODE_BYTES = 50 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +103,8 @@ def make_plan(
     salt = secrets.token_hex(16)
     snapshot = take_snapshot(raw, salt)
     held = _hold_alias(account, name, alias, salt)
+    expected = expectation_of(recommendation)
+    bounds = _bounds(settings, expected, latency_bound_pct, error_bound_points)
     findings = [
         *tag_findings,
         *check_guardrails(
@@ -111,10 +112,10 @@ def make_plan(
         ),
         *_check_function(configuration, after),
         *_check_alias(alias, held, snapshot, after),
+        *check_expectation(expected, bounds.latency_pct, explicit=latency_bound_pct is not None),
     ]
     refuse_blocked(findings)
     now = journal.now()
-    expected = expectation_of(recommendation)
     strategy = _strategy(account, name, alias, after)
     plan = Plan(
         id=journal.new_id("p"),
@@ -132,7 +133,7 @@ def make_plan(
         snapshot=snapshot,
         salt=salt,
         alias=held,
-        bounds=_bounds(settings, expected, latency_bound_pct, error_bound_points),
+        bounds=bounds,
         canary_steps=settings.rollout.canary_steps if strategy is Strategy.CANARY else (),
         evidence=_evidence(recommendation, actor),
         expected=expected,
@@ -278,7 +279,7 @@ def _check_function(
                 "Build and deploy the image for the other architecture.",
             )
         )
-    if "architecture" in after and configuration.code_size_bytes > _MAX_DIRECT_CODE_BYTES:
+    if "architecture" in after and configuration.code_size_bytes > MAX_DIRECT_BYTES:
         findings.append(
             Finding(
                 "architecture",
