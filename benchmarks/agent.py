@@ -84,7 +84,7 @@ def plain(workspace: Workspace, seed: int) -> bool:
             name=tool.name, description=tool.description, args_schema=tool.arguments, func=run
         )
 
-    writes = {tool.name: True for tool in catalogue() if tool.kind == "write"}
+    writes: dict[str, Any] = {tool.name: True for tool in catalogue() if tool.kind == "write"}
     agent = create_agent(
         HostileModel(seed=seed, functions=FUNCTIONS),
         tools=[wrap(tool) for tool in catalogue()],

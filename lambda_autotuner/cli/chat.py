@@ -113,12 +113,8 @@ class Conversation:
         approve = self._screen.approve if sys.stdin.isatty() and sys.stderr.isatty() else None
         try:
             with self._screen.progress() as listener:
-                # The spinner must not stand over the question whether to approve.
-                self._last = self._agent.ask(line, self._session, listener=listener)
+                self._last = self._agent.ask(line, self._session, approve, listener=listener)
             self._show(self._last)
-            if approve is not None:
-                for proposal in self._last.proposals:
-                    self._decide(proposal.id, approve(proposal))
         except KeyboardInterrupt:
             self._door.say("stopped; nothing was changed", style="yellow")
         except AutotunerError as error:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lambda_autotuner.cli.door import Door
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from lambda_autotuner.agent import Answer, Proposal
     from lambda_autotuner.agent.turn import Progress
 
@@ -45,6 +47,7 @@ class Screen:
 
     def __init__(self, door: Door) -> None:
         self._door = door
+        self._status: Status | None = None
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[Progress], None] | None]:
@@ -56,6 +59,7 @@ class Screen:
 
         running: dict[str, float] = {}
         with Status("thinking", console=self._door.err, spinner="dots") as status:
+            self._status = status
 
             def listen(progress: Progress) -> None:
                 if progress.kind == "tool_start":
@@ -141,6 +145,8 @@ class Screen:
 
     def approve(self, proposal: Proposal) -> bool:
         """Show a proposal's difference and ask once; anything but yes is no."""
+        if self._status is not None:
+            self._status.stop()
         self.proposal(proposal)
         try:
             reply = input("Carry it out? [y/N] ")

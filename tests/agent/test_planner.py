@@ -186,6 +186,8 @@ def test_a_question_is_never_taken_for_a_wish(question):
         ),
         ("move it from x86 to arm64", {"architecture": "arm64"}),
         ("set reserved concurrency to 10", {"reserved_concurrency": 10}),
+        ("cap it at 50 concurrent executions", {"reserved_concurrency": 50}),
+        ("set it to half a GB (512 MB)", {"memory_mb": 512}),
         ("give it 2048 MB of /tmp storage", {"ephemeral_storage_mb": 2048}),
     ],
 )
@@ -287,3 +289,21 @@ def test_bad_input_is_read_quickly_and_asks_for_nothing(text):
         "roll_back",
         "apply_change",
     }
+
+
+def test_a_change_needs_the_exact_name():
+    calls = {
+        call.tool
+        for call in first_calls(read_question(["set the memory of otp-sendr to 256 MB"], INVENTORY))
+    }
+    assert "plan_change" not in calls
+    assert "get_configuration" in calls
+
+
+@pytest.mark.parametrize(
+    "said", ["Delete otp-sender", "please invoke otp-sender", "deploy otp-sender now"]
+)
+def test_what_the_product_never_does_calls_nothing(said):
+    question = read_question([said], INVENTORY)
+    assert question.unsupported
+    assert first_calls(question) == ()

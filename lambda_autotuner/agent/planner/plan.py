@@ -8,7 +8,7 @@ from typing import Any
 
 from lambda_autotuner.agent.answer import Proposal
 from lambda_autotuner.agent.reading.language import lexicon
-from lambda_autotuner.agent.reading.model import Question
+from lambda_autotuner.agent.reading.model import Question, read_match
 from lambda_autotuner.agent.reading.wishes import Wish
 from lambda_autotuner.agent.turn import Turn, results_of
 
@@ -38,6 +38,8 @@ def first_calls(question: Question, pending: Sequence[Proposal] = ()) -> tuple[C
         calls = _for_wish(question, question.wish, pending)
         if calls:
             return calls
+    if question.unsupported:
+        return ()
     return tuple(_distinct(_for_topic(question)))
 
 
@@ -61,7 +63,10 @@ def next_calls(question: Question, turn: Turn) -> tuple[Call, ...]:
 
 
 def _may_change(question: Question, wish: Wish) -> bool:
-    return len(question.functions) == 1 and not wish.everything and not wish.conflict
+    if len(question.functions) != 1 or wish.everything or wish.conflict:
+        return False
+    match = read_match(question, question.functions[0])
+    return question.carried or (match is not None and match.kind in {"exact", "spelled"})
 
 
 def _for_wish(question: Question, wish: Wish, pending: Sequence[Proposal]) -> tuple[Call, ...]:  # noqa: PLR0911 - one return a case, flat
@@ -181,6 +186,8 @@ def _for_function(question: Question, function: str) -> Iterable[Call]:
 def _without_idle_calls(question: Question, tools: Sequence[str]) -> list[str]:
     """Drop what the words do not ask for although an aspect brings it."""
     kept = list(tools)
+    if question.sizes_mb and set(question.aspects) <= {"configuration", "health", "recommendation"}:
+        return ["get_recommendation", "get_configuration"]
     concepts = set(question.concepts)
     if "get_recommendation" in kept and "cost" in concepts and "get_cost" not in kept:
         kept.append("get_cost")

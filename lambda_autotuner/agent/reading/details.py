@@ -23,6 +23,12 @@ _TAGGED = re.compile(
     r"|\b(?:tagged(?: with| as)?|with (?:the )?tag|tag)\s+[`\"']?([\w:.-]+)",
     re.IGNORECASE,
 )
+_UNSUPPORTED = re.compile(
+    r"\W*(?:please |now |just |go ahead and |(?:can|could|would|will) you (?:please )?)*"
+    r"(delete|destroy|invoke|trigger|execute|create|deploy|rename|terminate|kill|drop|wipe|purge|truncate|shut down)\b"
+    r"(?! (?:a |the )?(?:power|tuning|measurement|report|list|chart))",
+    re.IGNORECASE,
+)
 _RATE = re.compile(r"\b(rate|rates|ratio|percent\w*|share|proportion|fraction)\b|%", re.IGNORECASE)
 _NOT_USED = re.compile(
     r"\b(?:not|never|no|zero|without|nobody|no one|haven'?t|hasn'?t|isn'?t|aren'?t|n't)\b(?:\s+\w+){0,3}?\s+"
@@ -148,6 +154,12 @@ def _tag(text: str) -> str | None:
     if match := _TAGGED.search(text):
         return match[1] or match[2]
     return None
+
+
+def read_unsupported(text: str) -> str | None:
+    """A verb that tells to do what this product never does; None when there is none."""
+    match = _UNSUPPORTED.match(text)
+    return match[1].lower() if match else None
 
 
 def without_tags(text: str) -> str:

@@ -73,6 +73,7 @@ class Question:
     search: str | None = None
     objective: str | None = None
     region: str | None = None
+    unsupported: str | None = None
     followed_up: bool = False
     guessed: bool = False
 

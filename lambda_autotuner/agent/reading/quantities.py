@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _NUMBER_WORDS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
     "nine": 9, "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "sixty": 60,
-    "a": 1, "an": 1, "half an": 0.5, "couple of": 2, "a couple of": 2, "few": 3,
+    "a": 1, "an": 1, "half an": 0.5, "half a": 0.5, "one and a half": 1.5, "couple of": 2, "a couple of": 2, "few": 3,
 }  # fmt: skip
 _HOURS = {
     "minute": 1 / 60, "min": 1 / 60, "m": 1 / 60, "hour": 1.0, "hr": 1.0, "h": 1.0, "day": 24.0, "d": 24.0,
@@ -45,7 +45,8 @@ _MEMORY = re.compile(
     re.IGNORECASE,
 )
 _MEMORY_WORDS = re.compile(
-    rf"\b({'|'.join(_NUMBER_WORDS)})\s+(gigs?|gb|gigabytes?)\b", re.IGNORECASE
+    rf"\b({'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})\s+(gigs?|gb|gigabytes?)\b",
+    re.IGNORECASE,
 )
 _SECONDS = re.compile(
     r"(?<![\w.])(\d+(?:\.\d+)?)\s*(milliseconds?|millis|msec|ms|seconds?|secs?|sec|s|minutes?|mins?|min|m)(?!\w)",

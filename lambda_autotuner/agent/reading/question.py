@@ -16,6 +16,7 @@ from lambda_autotuner.agent.reading.details import (
     read_objective,
     read_ranking,
     read_search,
+    read_unsupported,
     without_tags,
 )
 from lambda_autotuner.agent.reading.language import lexicon, normalise
@@ -126,6 +127,8 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
     found = _combined(plain, found)
     votes = lex.vote(plain)
     wish = read_wish(_without_names(text, named, " it "), pending=pending)
+    if quantities.percentiles(bare):
+        found = {**found, "duration": 0}
     aspects = tuple(aspect.name for aspect in lex.aspects if aspect.concepts & found.keys())
     question = Question(
         text=text,
@@ -142,6 +145,7 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
         filters=read_filters(bare),
         search=read_search(own_words(text), named),
         objective=read_objective(bare),
+        unsupported=read_unsupported(own_words(text)) if wish is None else None,
         region=match[1].lower() if (match := _REGION.search(text)) else None,
     )
     return with_topic(question, votes)

@@ -85,7 +85,7 @@ _FROM_ARCHITECTURE = re.compile(
 )
 _STORAGE = re.compile(r"\b(?:ephemeral|/tmp|tmp|scratch|disk|storage)\b", re.IGNORECASE)
 _RESERVED = re.compile(
-    r"\breserve[d]?\b(?:\s+concurrency)?|\bconcurrency (?:limit|cap)\b|\b(?:limit|cap)\b[^.?!]{0,30}\bconcurrency\b",
+    r"\breserve[d]?\b(?:\s+concurrency)?|\bconcurrency (?:limit|cap)\b|\b(?:limit|cap)\b[^.?!]{0,40}\bconcurren\w+",
     re.IGNORECASE,
 )
 _PROVISIONED = re.compile(r"\bprovisioned(?:\s+concurrency)\b", re.IGNORECASE)
@@ -100,6 +100,7 @@ _TO_NUMBER = re.compile(
 _FROM_SIZE = re.compile(r"\bfrom\s+\d[\d,.]*\s*(?:mb|gb|mib|gib)?", re.IGNORECASE)
 _BY = re.compile(r"\bby\s+(\d+(?:\.\d+)?)\s*(%|percent|mb|mib|gb|gib)?", re.IGNORECASE)
 _MIN_MEMORY_MB = 128
+_MAX_MEMORY_MB = 10_240
 _MB_PER_GB = 1024
 _MAX_TIMEOUT_S = 900
 
@@ -171,9 +172,21 @@ def read_wish(text: str, *, pending: bool = False) -> Wish | None:  # noqa: PLR0
     if _APPLY.search(instructing) and _RECOMMENDED.search(instructing):
         return Wish("change", recommended=True, everything=everything)
     if _TUNE.search(instructing):
-        tuned = tuple(size.memory_mb for size in sizes(instructing))
+        tuned = _sizes_to_measure(instructing)
         return Wish("tune", sizes_mb=tuned, everything=everything)
     return None
+
+
+def _sizes_to_measure(text: str) -> tuple[int, ...]:
+    """The sizes of a list such as `256, 512 and 1024 MB`, where only the last has its unit."""
+    if not sizes(text):
+        return ()
+    bare = (int(found) for found in re.findall(r"(?<![\w.])(\d{3,5})(?![\w.]*\w)", text))
+    listed = {size.memory_mb for size in sizes(text)}
+    listed |= {
+        value for value in bare if _MIN_MEMORY_MB <= value <= _MAX_MEMORY_MB and value % 64 == 0
+    }
+    return tuple(sorted(listed))
 
 
 def _instructing(text: str) -> str:
@@ -276,8 +289,10 @@ def _concurrency(text: str) -> list[tuple[str, Value]]:
         match = pattern.search(text)
         if match is None or (name == "reserved_concurrency" and _PROVISIONED.search(text)):
             continue
-        number = _TO_NUMBER.search(text[match.end() :]) or re.search(
-            r"\b(\d+)\b(?!\s*(?:mb|gb|s\b))", text[match.end() :]
+        number = (
+            _TO_NUMBER.search(match[0])
+            or _TO_NUMBER.search(text[match.end() :])
+            or re.search(r"\b(\d+)\b(?!\s*(?:mb|gb|s\b))", text[match.end() :])
         )
         if number:
             found.append((name, int(number[1].replace(",", ""))))

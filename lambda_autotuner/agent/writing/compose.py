@@ -111,6 +111,11 @@ def _canned(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, flat
     """Topics that need no evidence, or a word before it."""
     question = turn.question
     wish = question.wish
+    if question.unsupported:
+        return [
+            f"I do not {question.unsupported} anything: I read, size, and propose changes of memory, timeout, "
+            "architecture, storage and concurrency. Nothing was changed. " + WHAT_I_CAN_DO
+        ]
     match question.topic:
         case "empty":
             return ["The question is empty. " + WHAT_I_CAN_DO]
@@ -173,6 +178,10 @@ def _about_wish(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, 
         return [
             "Which function do you mean? A change needs the function's exact name. Nothing was planned."
         ]
+    if wish.kind in {"change", "tune", "rollback"} and any(
+        match.kind not in {"exact", "spelled"} for match in question.named.matches
+    ):
+        return ["A change needs the function's exact name. Nothing was planned."]
     if wish.kind in {"change", "tune", "rollback"} and len(question.functions) > 1:
         return ["I plan one function at a time; name one of them. Nothing was planned."]
     return []

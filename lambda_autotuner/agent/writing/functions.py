@@ -269,6 +269,9 @@ def recommendation(data: Data, q: Question, cite: str) -> list[str]:
             f"{name}: keep {memory(data.get('current_memory_mb'))} on {data.get('current_architecture')}; nothing better by more than the tolerance is known. {cite}"
         )
         lines += _expected(data)[:1]
+    elif decision == "not_applicable":
+        reason = (data.get("reasons") or ["memory does not size it"])[0]
+        return [f"{name}: right-sizing by memory does not apply: {reason} {cite}"]
     elif decision == "infeasible":
         lines.append(f"{name}: no size meets the objective {data.get('objective')}. {cite}")
     else:
