@@ -60,13 +60,25 @@ _ROLLOUT_WRITES = (
 )
 _TUNE_WRITES = (
     *_of("lambda", "Invoke", "UpdateFunctionConfiguration", "PublishVersion", "CreateAlias"),
-    *_of("lambda", "UpdateAlias", "DeleteAlias", "DeleteFunction", "GetFunction", "CreateFunction"),
+    *_of("lambda", "DeleteAlias", "DeleteFunction"),
+    *_of("lambda", "GetFunction", "CreateFunction", "UpdateFunctionCode"),
+    *_of("logs", "DeleteLogGroup"),
+)
+# Who reaches `$LATEST`, which decides whether it may be touched.
+_TUNE_READS = (
+    *_of("lambda", "ListEventSourceMappings", "GetFunctionUrlConfig", "GetPolicy"),
+    *_of("cloudwatch", "ListMetrics"),
 )
 
 VERBS: dict[str, tuple[tuple[Call, ...], str]] = {
     "recommend": (RECOMMEND, "Reads one function: configuration, metrics and REPORT lines."),
     "scan": (
-        (*IDENTITY, *FUNCTION_READS, *METRIC_READS, *LOG_READS, *PREFLIGHT),
+        (
+            *IDENTITY,
+            *_of("lambda", "ListFunctions"),
+            *METRIC_READS,
+            *_of("logs", "FilterLogEvents"),
+        ),
         "Reads the whole account in batches.",
     ),
     "ask, chat, mcp": (
@@ -86,10 +98,11 @@ VERBS: dict[str, tuple[tuple[Call, ...], str]] = {
         ),
     ),
     "tune": (
-        (*RECOMMEND, *AROUND_READS, *ROLE_READS, *_TUNE_WRITES, *_of("s3", "GetObject")),
+        (*RECOMMEND, *_TUNE_READS, *ROLE_READS, *_TUNE_WRITES, *_of("s3", "GetObject")),
         (
             "Invokes a function on temporary versions behind a temporary alias. "
-            "`lambda:CreateFunction` and `iam:PassRole` are needed for measuring a temporary copy only, "
+            "`lambda:CreateFunction`, `lambda:GetFunction`, `lambda:UpdateFunctionCode`, "
+            "`logs:DeleteLogGroup` and `iam:PassRole` are needed for measuring a temporary copy only, "
             "`s3:GetObject` for payloads in S3 only."
         ),
     ),
