@@ -16,6 +16,7 @@ from lambda_autotuner import fleet
 from lambda_autotuner.aws.configuration import configuration_from
 from lambda_autotuner.aws.errors import AwsError
 from lambda_autotuner.aws.functions import list_functions
+from lambda_autotuner.aws.policies import VERBS
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.fleet.export import table_rows, to_csv
 from lambda_autotuner.fleet.leaning import Leanings
@@ -46,6 +47,11 @@ def test_the_calls_are_the_fewest_that_do(scanned: Scan) -> None:
     assert scanned.total_calls <= scanned.floor_calls * 1.05 + 1
     assert scanned.calls["lambda:ListFunctions"] == 2
     assert scanned.calls["logs:FilterLogEvents"] == 3
+
+
+def test_every_call_stands_in_the_verbs_policy(scanned: Scan) -> None:
+    declared = {f"{service}:{operation}" for service, operation in VERBS["scan"][0]}
+    assert set(scanned.calls) <= declared
 
 
 def test_the_order_is_dollars_times_confidence(scanned: Scan) -> None:

@@ -458,3 +458,20 @@ def test_several_at_once_give_the_same_evidence(
     answer_with(account, monkeypatch, lambda m, _p: failed(m, "X", "y") | {"LogResult": ""})
     with pytest.raises(AwsError, match="REPORT line"):
         invoker.measure(Configuration(512), Place(released, "live", "1"), 10)
+
+
+@pytest.mark.parametrize("where", ["versions", "copy"])
+def test_every_call_stands_in_the_verbs_policy(
+    where: Any, account: Account, journal: Journal, released: str
+) -> None:
+    from lambda_autotuner.aws.policies import VERBS
+
+    account.calls.clear()
+    options = Options(where=where, agreed=True)
+    measurement.tune(account, journal, released, choices=FEW, options=options)
+    declared = {f"{service}:{operation}" for service, operation in VERBS["tune"][0]}
+    assert set(account.calls) - declared == set()
+    account.calls.clear()
+    measurement.recommend(account, "cart-service", choices=CHOICES)
+    declared = {f"{service}:{operation}" for service, operation in VERBS["recommend"][0]}
+    assert set(account.calls) - declared == set()
