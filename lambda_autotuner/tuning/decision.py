@@ -31,7 +31,7 @@ _DRAWS = 256
 _COIN_TOSS = 0.5
 _JITTER = 1e-6
 _INFEASIBLE_LOSS = 3.0
-_BEYOND_WINDOW_LOSS = 0.2
+_BEYOND_WINDOW_LOSS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
