@@ -26,7 +26,11 @@ from mlflow_integration.masking_rules import (
     ENVIRONMENT_ENTRY,
     ENVIRONMENT_GATES,
     ENVIRONMENT_HEAD,
+    LONG_WORD,
     RULES,
+    TEXT_GATES,
+    WORD_GATES,
+    Rule,
     environment_value_is_plain,
     is_environment_key,
     is_sensitive_key,
@@ -36,11 +40,12 @@ from mlflow_integration.masking_rules import (
 FAILED = "[masked:unreadable]"
 _MAX_DEPTH = 40
 _CANDIDATE = re.compile(r"[A-Za-z0-9/+]{40}")
-_RUN = "a" * 40
-_RUNS = {code: "a" if chr(code).isalnum() or chr(code) in "/+" else " " for code in range(128)}
+_CANDIDATE_LENGTH = 40
 _WORD = re.compile(r"[A-Za-z0-9/+=_-]")
 _KEY = re.compile(r"[\w.-]")
 _KEY_LENGTH = 60
+_PREFIX = re.compile(r"\b(?:api|access|secret|private|session) \Z")
+_PREFIX_LENGTH = 10
 _REMEMBERED_LENGTH = 32_768
 _REMEMBERED_TEXTS = 256
 _MINIMUM_BITS = 4.25
@@ -132,16 +137,17 @@ class Masker:
 
     def _is_clean(self, text: str) -> bool:
         lowered = _lower(text)
-        for rule in RULES:
-            if any(gate in lowered for gate in rule.gates) and rule.pattern.search(text):
-                return False
+        words = LONG_WORD.findall(lowered)
+        if any(rule.pattern.search(text) for rule in _candidates_among(lowered, words)):
+            return False
         if any(gate in lowered for gate in ENVIRONMENT_GATES) and ENVIRONMENT_HEAD.search(text):
             return False
         if any(pattern.search(text) for pattern in self.extra):
             return False
         if next(_assignments(text, lowered), None) is not None:
             return False
-        return not _has_long_run(text) or _mask_candidates(text) == text
+        longest = max(map(len, words), default=0)
+        return longest < _CANDIDATE_LENGTH or _mask_candidates(text) == text
 
     def _mask(self, value: Any, depth: int) -> Any:
         if depth > _MAX_DEPTH:
@@ -205,9 +211,8 @@ class Masker:
 
     def _mask_plain(self, text: str) -> str:
         lowered = _lower(text)
-        for rule in RULES:
-            if any(gate in lowered for gate in rule.gates):
-                text = rule.pattern.sub(rule.replacement, text)
+        for rule in _candidates_among(lowered, LONG_WORD.findall(lowered)):
+            text = rule.pattern.sub(rule.replacement, text)
         if any(gate in lowered for gate in ENVIRONMENT_GATES):
             text = ENVIRONMENT_BLOCK.sub(_mask_environment_block, text)
         text = _mask_assignments(text)
@@ -216,9 +221,18 @@ class Masker:
         return _mask_candidates(text)
 
 
-def _has_long_run(text: str) -> bool:
-    """Say whether 40 characters of base64 stand together; a translation is faster than a regex."""
-    return _RUN in text.translate(_RUNS)
+def _candidates_among(lowered: str, words: list[str]) -> list[Rule]:
+    """Return the rules that may apply: most need a literal in a long word, and those are few."""
+    hits: set[str] = set()
+    if words:
+        joined = " ".join(words)
+        for gate in WORD_GATES:
+            if gate in joined:
+                hits.add(gate)
+    for gate in TEXT_GATES:
+        if gate in lowered:
+            hits.add(gate)
+    return [rule for rule in RULES if not hits.isdisjoint(rule.gates)] if hits else []
 
 
 def _lower(text: str) -> str:
@@ -277,7 +291,8 @@ def _assignments(text: str, lowered: str) -> Iterator[tuple[int, int]]:
         start = spot
         while start > done and spot - start < _KEY_LENGTH and _KEY.match(text[start - 1]):
             start -= 1
-        found = ASSIGNMENT.match(text, start)
+        prefix = _PREFIX.search(lowered, max(done, start - _PREFIX_LENGTH), start)
+        found = ASSIGNMENT.match(text, prefix.start() if prefix else start)
         if spot < done or found is None or not is_sensitive_key(found["key"]):
             continue
         if _within_arn(text, start):

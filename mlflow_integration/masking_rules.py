@@ -14,12 +14,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Rule:
-    """One shape of a secret: `gates` are lower-case literals, one of which a match contains."""
+    """One shape of a secret.
+
+    Attributes:
+        name: What the replacement calls it.
+        gates: Lower-case literals, one of which a match contains.
+        pattern: The shape.
+        keep: A group reference that is kept in front of the replacement.
+        in_words: Whether the gate always stands in a run of 16 and more token characters.
+    """
 
     name: str
     gates: tuple[str, ...]
     pattern: re.Pattern[str]
     keep: str = ""
+    in_words: bool = True
 
     @property
     def replacement(self) -> str:
@@ -27,8 +36,13 @@ class Rule:
         return f"{self.keep}[masked:{self.name}]"
 
 
+_ANYWHERE = frozenset({"private-key", "signature", "authorization", "connection-string"})
+LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.-]{16,}")
+
+
 def _rule(name: str, gates: str, pattern: str, keep: str = "", flags: int = 0) -> Rule:
-    return Rule(name, tuple(gates.split()), re.compile(pattern, flags), keep)
+    in_words = name not in _ANYWHERE
+    return Rule(name, tuple(gates.split()), re.compile(pattern, flags), keep, in_words)
 
 
 RULES: tuple[Rule, ...] = (
@@ -79,7 +93,7 @@ RULES: tuple[Rule, ...] = (
         r"\b(?:hvs\.|dop_v1_|shpat_|lin_api_|dckr_pat_|github_pat_|[A-Za-z0-9]{14}\.atlasv1\."
         r"|NRAK-|figd_)[A-Za-z0-9_.+/=-]{16,}",
     ),
-    _rule("telegram-token", ":aa", r"\b\d{8,10}:AA[A-Za-z0-9_-]{30,}"),
+    _rule("telegram-token", "aa", r"\b\d{8,10}:AA[A-Za-z0-9_-]{30,}"),
     _rule("twilio-key", "sk", r"\bSK[0-9a-f]{32}\b"),
     _rule(
         "storage-key",
@@ -110,6 +124,9 @@ RULES: tuple[Rule, ...] = (
         r"\1",
     ),
 )
+
+WORD_GATES = tuple(gate for rule in RULES if rule.in_words for gate in rule.gates)
+TEXT_GATES = tuple(gate for rule in RULES if not rule.in_words for gate in rule.gates)
 
 # Names behind which a secret stands, compared without case, dashes, dots and underscores.
 _SENSITIVE = re.compile(
