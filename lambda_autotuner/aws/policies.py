@@ -98,7 +98,14 @@ VERBS: dict[str, tuple[tuple[Call, ...], str]] = {
         ),
     ),
     "tune": (
-        (*RECOMMEND, *_TUNE_READS, *ROLE_READS, *_TUNE_WRITES, *_of("s3", "GetObject")),
+        (
+            *RECOMMEND,
+            *_TUNE_READS,
+            *ROLE_READS,
+            *_TUNE_WRITES,
+            *_of("s3", "GetObject"),
+            *_of("cloudwatch", "ListMetrics"),
+        ),
         (
             "Invokes a function on temporary versions behind a temporary alias. "
             "`lambda:CreateFunction`, `lambda:GetFunction`, `lambda:UpdateFunctionCode`, "
