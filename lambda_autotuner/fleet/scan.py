@@ -28,18 +28,16 @@ from lambda_autotuner.aws.metrics import (
 )
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.aws.telemetry import period_of
+from lambda_autotuner.fleet.judging import measured_row, silent_row, with_leaning
 from lambda_autotuner.fleet.leaning import Leanings
 from lambda_autotuner.fleet.rows import Row, Status, ranked, total
 from lambda_autotuner.settings import Settings
 from lambda_autotuner.sizing.applicability import judge
 from lambda_autotuner.sizing.background import look_deeper
-from lambda_autotuner.sizing.choices import Choices, current_of
-from lambda_autotuner.sizing.telemetry import monthly
+from lambda_autotuner.sizing.choices import Choices
 from lambda_autotuner.tuning.decision import Policy
 from lambda_autotuner.tuning.passive import recommend_passive
-from lambda_autotuner.tuning.pricing import Rates, invocation_cost_usd
 from lambda_autotuner.tuning.recommendation import NeedMoreData, Settled
-from lambda_autotuner.tuning.units import Architecture
 
 _LIST_PAGE = 50
 _DETAILS = (
@@ -49,9 +47,6 @@ _DETAILS = (
     ("errors", "Errors", "Sum"),
 )
 _DEFAULT_DEEP = 10
-_METRICS_ALONE = (
-    "One memory size in the metrics, and memory in use unknown: measure it, or read its logs."
-)
 _THREADS = 8
 _ANCHORS = 24
 _DAY_SECONDS = 86_400
@@ -149,7 +144,7 @@ class _Scan:
             active = [f for f in functions if counts[f.name] and judge(f).applies]
             rows = self._size(active, counts, window)
         names = {row.function for row in rows}
-        rows += [_silent(f, window) for f in functions if f.name not in names]
+        rows += [silent_row(f, window) for f in functions if f.name not in names]
         floor = _floor(len(functions), len(active), window)
         ordered = ranked(rows)
         top = [row for row in ordered if row.status is Status.MEASURE][:deep]
@@ -260,7 +255,9 @@ class _Scan:
                 name: found[MetricQuery(metric, statistic, period, function.name)]
                 for name, metric, statistic in _DETAILS
             }
-            rows.append(_row(function, counts[function.name], series, window, leanings, rates))
+            rows.append(
+                measured_row(function, counts[function.name], series, window, leanings, rates)
+            )
             if index % 500 == 0:
                 self.tell("functions sized", index, len(active))
         return rows
@@ -309,81 +306,8 @@ class _Scan:
                 reason=" ".join(answer.reasons[:1]),
             )
         if isinstance(answer, NeedMoreData):
-            return replace(row, reason=" ".join(answer.missing))
+            return with_leaning(row, answer)
         return replace(row, status=Status.INFEASIBLE, score_usd=None, reason=answer.violated[0])
-
-
-def _row(
-    function: FunctionConfiguration,
-    invocations: float,
-    series: Mapping[str, Series],
-    window: Window,
-    leanings: Leanings,
-    rates: Mapping[Architecture, Rates],
-) -> Row:
-    where = current_of(function)
-    volume = monthly(invocations, window)
-    duration, counted = series["sum"].total(), series["count"].total()
-    base = Row(
-        function=function.name,
-        status=Status.UNREADABLE,
-        memory_mb=where.memory_mb,
-        architecture=where.architecture,
-        runtime=function.runtime,
-        invocations_per_month=volume,
-        error_rate=(series["errors"].total() or 0.0) / invocations,
-        p95_ms=_weighted(series["p95"], series["count"]),
-        reason="It has invocations, but no durations.",
-    )
-    if not duration or not counted or volume is None:
-        return base
-    mean_ms = duration / counted
-    one = invocation_cost_usd(
-        max(mean_ms, 1.0),
-        where.memory_mb,
-        rates[where.architecture],
-        request_fee=leanings.choices.request_fee,
-        ephemeral_mb=function.ephemeral_storage_mb,
-    )
-    leaning = leanings.of(where, mean_ms, function.timeout_seconds)
-    share, sure = leaning.saving_share, leaning.confidence
-    saving = None if share is None else share * one * volume
-    cautions = " ".join(judge(function).cautions)
-    return replace(
-        base,
-        status=Status.MEASURE if leaning.pick else Status.INFEASIBLE,
-        mean_ms=mean_ms,
-        month_usd=one * volume,
-        proposed_mb=leaning.pick.memory_mb if leaning.pick else None,
-        saving_month_usd=saving,
-        confidence=sure,
-        score_usd=None if saving is None or sure is None else saving * sure,
-        reason=" ".join(part for part in (leaning.reason or _METRICS_ALONE, cautions) if part),
-    )
-
-
-def _weighted(series: Series, counts: Series) -> float | None:
-    """Mean of a percentile's points by the invocations in each."""
-    weights = dict(zip(counts.times, counts.values, strict=True))
-    pairs = [(v, weights.get(t, 0.0)) for t, v in zip(series.times, series.values, strict=True)]
-    weight = math.fsum(w for _, w in pairs)
-    return math.fsum(v * w for v, w in pairs) / weight if weight > 0 else None
-
-
-def _silent(function: FunctionConfiguration, window: Window | None) -> Row:
-    """A function about which the metrics say nothing, and why."""
-    applicability = judge(function)
-    where = current_of(function)
-    days = f"{window.seconds / 86_400:g} days" if window else "the time that CloudWatch keeps"
-    return Row(
-        function=function.name,
-        status=Status.NO_TRAFFIC if applicability.applies else Status.NOT_APPLICABLE,
-        memory_mb=where.memory_mb,
-        architecture=where.architecture,
-        runtime=function.runtime,
-        reason=applicability.reason
-        or " ".join((f"Nobody invoked it in {days}.", *applicability.cautions)),
-    )
 
 
 def _floor(functions: int, active: int, window: Window | None) -> int:

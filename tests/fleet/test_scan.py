@@ -19,9 +19,10 @@ from lambda_autotuner.aws.functions import list_functions
 from lambda_autotuner.aws.policies import VERBS
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.fleet.export import table_rows, to_csv
+from lambda_autotuner.fleet.judging import silent_row
 from lambda_autotuner.fleet.leaning import Leanings
 from lambda_autotuner.fleet.rows import Row, Status, ranked, total
-from lambda_autotuner.fleet.scan import Scan, _silent
+from lambda_autotuner.fleet.scan import Scan
 from lambda_autotuner.sandbox.process import SandboxProcess
 from lambda_autotuner.settings import Settings
 from lambda_autotuner.sizing.applicability import judge
@@ -68,6 +69,9 @@ def test_metrics_alone_never_commit(scanned: Scan) -> None:
     measured = [row for row in scanned.rows if row.status is Status.MEASURE]
     assert measured
     assert all(row.month_usd and row.mean_ms and row.invocations_per_month for row in measured)
+    # No metric holds memory in use, so a smaller size is never named without the logs.
+    named = [row for row in measured if row.proposed_mb and row.proposed_mb < row.memory_mb]
+    assert len(named) <= 3
 
 
 def test_functions_without_traffic_say_so(scanned: Scan) -> None:
@@ -153,7 +157,7 @@ def test_where_sizing_does_not_apply(changes: dict[str, Any], *, applies: bool, 
     found = judge(configuration_from(raw(**changes)))
     assert found.applies == applies
     assert words in " ".join((found.reason, *found.cautions))
-    row = _silent(configuration_from(raw(**changes)), None)
+    row = silent_row(configuration_from(raw(**changes)), None)
     assert row.status is (Status.NO_TRAFFIC if applies else Status.NOT_APPLICABLE)
 
 
