@@ -21,7 +21,7 @@ test *ARGS:
 
 # The full matrices; figures belong in docs/measured.md
 soak *ARGS:
-    uv run pytest -m soak --timeout 7200 {{ARGS}}
+    uv run pytest -m soak -n 0 -s --timeout 7200 {{ARGS}}
 
 # See the whole product work
 demo *ARGS:

@@ -39,7 +39,8 @@ class Curve:
     def true_cost(self) -> Floats:
         """Mean of memory x billed duration per size (MB x ms), shape (M,)."""
         billed = [np.maximum(np.ceil(values), 1.0).mean() for values in self.durations_ms]
-        return np.asarray(self.sizes_mb) * np.asarray(billed)
+        costs: Floats = np.asarray(self.sizes_mb) * np.asarray(billed)
+        return costs
 
     def true_latency(self) -> Floats:
         """Mean duration per size in ms, shape (M,)."""

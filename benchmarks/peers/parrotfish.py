@@ -64,5 +64,8 @@ def _predict(seen: dict[int, list[float]], sizes: Floats) -> Floats:
                 max_nfev=2_000,
             )
         except RuntimeError:
-            return np.interp(sizes, sorted(seen), [np.mean(seen[s]) for s in sorted(seen)])
-    return _law(sizes, *fitted)
+            known = sorted(seen)
+            between: Floats = np.interp(sizes, known, [np.mean(seen[size]) for size in known])
+            return between
+    predicted: Floats = _law(sizes, *fitted)
+    return predicted

@@ -18,10 +18,10 @@ def command() -> None:
 @pass_door
 def show(door: Door, key: str | None) -> None:
     """Every setting with its value and its source, or only KEY (a name or a section)."""
-    from mlflow_integration.masking import mask_text
     from rich.table import Table
 
     from lambda_autotuner.settings import describe, unknown_key
+    from mlflow_integration.masking import mask_text
 
     rows = describe(door.settings)
     if key is not None:

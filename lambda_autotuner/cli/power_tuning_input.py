@@ -7,7 +7,6 @@ from typing import Any
 
 from lambda_autotuner.cli.door import Door
 
-
 _LISTED = 60
 
 

@@ -212,10 +212,13 @@ def test_a_lock_dies_with_its_holder(url):
     worker.start()
     assert ready.wait(60)
     worker.join(60)
-    with Journal(url) as journal, journal.hold("orders"):
-        # Not even the same process gets it twice.
-        with pytest.raises(BusyError, match="orders"), journal.hold("orders"):
-            pass
+    with (
+        Journal(url) as journal,
+        journal.hold("orders"),
+        pytest.raises(BusyError, match="orders"),  # not even the same process gets it twice
+        journal.hold("orders"),
+    ):
+        pass
 
 
 def test_files_belong_to_one_person(tmp_path):
