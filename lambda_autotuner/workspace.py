@@ -24,6 +24,8 @@ from lambda_autotuner.settings import Settings
 
 DEFAULT_REGION = "us-east-1"
 SANDBOX_ACCOUNT_ID = "123456789012"
+# Where the shared sandbox keeps its state, below the state directory.
+SANDBOX_FOLDER = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def open_workspace(settings: Settings) -> Workspace:
     if settings.account == "sandbox" and settings.endpoint_url is None:
         options = settings.sandbox
         sandbox = sandbox_process.attach_or_start(
-            settings.state_dir,
+            settings.state_dir / SANDBOX_FOLDER,
             functions=options.functions,
             seed=options.seed,
             curves=options.curves,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -120,3 +121,12 @@ def _postgres_binaries() -> Path | None:
         return found[-1].parent
     command = shutil.which("initdb")
     return Path(command).parent if command else None
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logging() -> Iterator[None]:
+    """A test that turns debug logging on must not leave it on for the ones after it."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)

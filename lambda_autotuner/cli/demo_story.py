@@ -75,9 +75,7 @@ class Story:
                 self._step("Measured on AWS", lambda: self._measured(workspace, curves))
             changed = None
             if sized is not None:
-                changed = self._step(
-                    "Change", lambda: change_and_verify(self.door, workspace, sized)
-                )
+                changed = self._step("Change", lambda: self._change(workspace, sized))
             self._conclude(sized, changed)
         return EXIT_NEGATIVE if self.failed else EXIT_DONE
 
@@ -212,6 +210,16 @@ class Story:
                 style="green",
             )
         self.found["measured"] = results
+
+    def _change(self, workspace: Workspace, sized: Sized) -> Changed:
+        """The change as one trace, with each call to the account below it."""
+        inputs = {"function": sized.function, "recommendation": sized.verdict}
+        with tracing.create_trace_context(
+            name="change", span_type="CHAIN", inputs=inputs, attributes={"workflow": "demo"}
+        ) as span:
+            changed = change_and_verify(self.door, workspace, sized)
+            span.set_outputs(changed.to_dict())
+        return changed
 
     def _conclude(self, sized: Sized | None, changed: Changed | None) -> None:
         say = self.door.say

@@ -20,7 +20,9 @@ def command() -> None:
 
 
 def _directory(door: Door) -> Path:
-    return Path(door.settings.state_dir) / "sandbox"
+    from lambda_autotuner.workspace import SANDBOX_FOLDER
+
+    return Path(door.settings.state_dir) / SANDBOX_FOLDER
 
 
 def _seconds(text: str) -> float:

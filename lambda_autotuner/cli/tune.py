@@ -14,7 +14,8 @@ from lambda_autotuner.cli.sizing_options import choices_of, show, sizing_options
 
 if TYPE_CHECKING:
     from lambda_autotuner.aws import Account
-    from lambda_autotuner.measurement import Choices, Options, PayloadMix, Preview, Progress
+    from lambda_autotuner.measurement import Choices, Options, PayloadMix, Preview, Progress, Sized
+    from lambda_autotuner.workspace import Workspace
 
 _PAYLOADS = (
     click.option("--payload", metavar="JSON|@FILE", help="The event to invoke it with."),
@@ -127,7 +128,33 @@ def command(
         )
         show(door, result, html=html, picture=picture)
         if result.answer.kind == "change":
-            door.say(f"Next: lambda-autotuner plan {function}", style="dim")
+            _plan(door, workspace, result)
+
+
+def _plan(door: Door, workspace: Workspace, result: Sized) -> None:
+    """Write the measured change down as a plan, so that its evidence is not lost to the next verb."""
+    from lambda_autotuner import rollout
+    from lambda_autotuner.errors import RefusedError, UsageError
+
+    # What was measured may be the version behind an alias; a change goes to the alias.
+    qualifier = None if (result.qualifier or "").isdigit() else result.qualifier
+    try:
+        plan = rollout.make_plan(
+            workspace.account,
+            workspace.journal,
+            workspace.settings,
+            result.function,
+            recommendation=result.answer,
+            qualifier=qualifier,
+            actor=rollout.current_user(),
+        ).plan
+    except (RefusedError, UsageError) as error:
+        door.say(f"No plan was made of it: {error}")
+        return
+    door.say(f"Plan {plan.id}: {plan.title} (nothing has been changed)")
+    door.say(
+        f"Next: lambda-autotuner approve {plan.id} && lambda-autotuner apply {plan.id}", style="dim"
+    )
 
 
 @contextmanager

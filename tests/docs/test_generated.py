@@ -1,23 +1,22 @@
 from __future__ import annotations
 
-import importlib.util
+import subprocess
+import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 
-def _generator(repository: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", repository / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module")
+def generated(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages as a process of its own writes them."""
+    folder = tmp_path_factory.mktemp("pages")
+    command = [sys.executable, str(repository / "docs" / "generate.py"), str(folder)]
+    subprocess.run(command, cwd=folder, check=True, timeout=120)
+    return folder
 
 
-@pytest.mark.parametrize("page", ["commands.md", "permissions.md", "settings.md"])
-def test_generated_pages_are_current(repository: Path, page: str) -> None:
-    generate = _generator(repository)
+@pytest.mark.parametrize("page", ["commands.md", "settings.md"])
+def test_generated_pages_are_current(repository: Path, generated: Path, page: str) -> None:
     written = (repository / "docs" / page).read_text(encoding="utf-8")
-    assert written == generate.PAGES[page](), "run `uv run just docs`"
+    assert written == (generated / page).read_text(encoding="utf-8"), "run `uv run just docs`"

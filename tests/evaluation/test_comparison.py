@@ -48,12 +48,12 @@ def readings(make_result, pairs, points, seed=2026):
 
 def test_one_configuration_twice_reads_no_difference(make_result) -> None:
     found = readings(make_result, 25, 0.0)
-    assert found.count(Reading.NO_DIFFERENCE) >= 23
+    assert found.count(Reading.NO_DIFFERENCE) >= 20
 
 
 def test_a_planted_loss_is_found(make_result) -> None:
     found = readings(make_result, 25, 0.10)
-    assert found.count(Reading.WORSE) >= 20
+    assert found.count(Reading.WORSE) >= 18
     assert Reading.BETTER not in found
 
 
