@@ -96,7 +96,7 @@ def fleet(data: Data, q: Question, cite: str) -> list[str]:
     if metric in {"savings", "cost"} or q.about("cost", "saving"):
         parts = [f"{count(data.get('scanned'))} functions cost {usd(total)} a month together"]
         if saving is not None:
-            parts.append(f"{usd(saving)} a month of it could be saved")
+            parts.append(f"{usd(saving)} a month of it could be saved, if measurements confirm it")
         lines.append(f"{'; '.join(parts)}, {data.get('window')}. {cite}")
     else:
         lines.append(
@@ -131,7 +131,8 @@ def _row(row: Data, field: str, show: Any, metric: str) -> str:
         text += f" a month if a measurement confirms it (lambda-autotuner tune {row['function']})"
     elif metric == "cost":
         text += (
-            f" a month, {count(row.get('invocations'))} invocations, {memory(row.get('memory_mb'))}"
+            f" a month, {count(row.get('invocations'))} invocations in the window, "
+            f"{memory(row.get('memory_mb'))}"
         )
     elif metric == "errors":
         text += f" errors, {percent(row.get('error_rate_pct'))} of {count(row.get('invocations'))} invocations"
