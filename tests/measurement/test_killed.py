@@ -26,8 +26,6 @@ from lambda_autotuner.settings import Settings, load_settings
 # Writes of a short run: some are never reached by the other kind of stage.
 BOUNDARIES = [f"{number}{side}" for number in range(1, 16) for side in "-+"]
 SHORT = {"tuning.max_invocations": 6}
-# About as long as such a run takes, so that most moments hit it.
-RANDOM_SECONDS = 2.0
 
 
 class SuicidalAccount(Account):
@@ -134,6 +132,20 @@ def killed_at_boundary(
     return child.wait(), check_repaired(account, journal, state_of, before)
 
 
+_UNDISTURBED: dict[str, float] = {}
+
+
+def undisturbed_seconds(account: Account, journal: Journal, where: str) -> float:
+    """How long a run takes that nobody kills, so that moments fall into it on any machine."""
+    if where not in _UNDISTURBED:
+        child = start(account, journal, where, "none")
+        child.wait_ready()
+        begun = time.monotonic()
+        assert child.wait() == 0
+        _UNDISTURBED[where] = time.monotonic() - begun
+    return _UNDISTURBED[where]
+
+
 def killed_at_random(
     account: Account,
     journal: Journal,
@@ -141,9 +153,11 @@ def killed_at_random(
     rng: random.Random,
 ) -> int:
     before = state_of(account, "released")
-    child = start(account, journal, rng.choice(["versions", "copy"]), "none")
+    where = rng.choice(["versions", "copy"])
+    longest = undisturbed_seconds(account, journal, where)
+    child = start(account, journal, where, "none")
     child.wait_ready()
-    time.sleep(rng.uniform(0.0, RANDOM_SECONDS))
+    time.sleep(rng.uniform(0.0, 0.8 * longest))
     child.kill()
     code = child.wait()
     check_repaired(account, journal, state_of, before)
