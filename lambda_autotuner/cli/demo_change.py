@@ -10,10 +10,13 @@ from lambda_autotuner.cli.door import Door
 from lambda_autotuner.errors import AutotunerError, RefusedError
 from lambda_autotuner.measurement import Sized
 from lambda_autotuner.rollout import Plan, State, Watched
+from lambda_autotuner.tuning.recommendation import Change
 from lambda_autotuner.workspace import Workspace
 
 ACTOR = "demo"
 POLICY = "the demo approves only the plan that it made itself, and only in a private sandbox"
+# A smaller saving convinces nobody who sees the product for the first time.
+WORTH_PCT = 5.0
 # Canary steps of half an hour each, and as long again for a quiet function.
 LOOKS = 16
 
@@ -39,8 +42,42 @@ class Changed:
         return {"plan_id": self.plan.id, **self.watched.to_dict()}
 
 
-def change_and_verify(door: Door, workspace: Workspace, sized: Sized) -> Changed:
-    """Take a recommendation through plan, approval, canary and promotion.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A measured recommendation, and the plan that passed every guardrail."""
+
+    sized: Sized
+    answer: Change
+    plan: Plan
+
+    @property
+    def saving_usd(self) -> float:
+        """What it saves a month in dollars; 0 where the volume is unknown."""
+        month = self.answer.saving_month_usd
+        return 0.0 if month is None else month.value
+
+    @property
+    def convincing(self) -> bool:
+        """Whether the saving is certain in sign and large enough to be worth a change."""
+        share, month = self.answer.saving_pct, self.answer.saving_month_usd
+        if share is None or month is None:
+            return False
+        return month.low > 0 and share.value >= WORTH_PCT
+
+
+def draft(workspace: Workspace, function: str, **wanted: Any) -> Plan:
+    """A plan in the private sandbox.
+
+    Raises:
+        RefusedError: a guardrail, or the state of the function, stands against it.
+    """
+    return rollout.make_plan(
+        workspace.account, workspace.journal, workspace.settings, function, actor=ACTOR, **wanted
+    ).plan
+
+
+def change_and_verify(door: Door, workspace: Workspace, plan: Plan) -> Changed:
+    """Take the demo's own plan through approval, canary and promotion.
 
     Raises:
         RefusedError: the workspace is not a private sandbox.
@@ -49,16 +86,6 @@ def change_and_verify(door: Door, workspace: Workspace, sized: Sized) -> Changed
     if not workspace.private:
         raise RefusedError(f"Refused: {POLICY}.")
     account, journal, settings = workspace.account, workspace.journal, workspace.settings
-    plan = rollout.make_plan(
-        account,
-        journal,
-        settings,
-        sized.function,
-        recommendation=sized.answer,
-        # What was measured may be the version behind an alias; a change goes to the alias.
-        qualifier=None if (sized.qualifier or "").isdigit() else sized.qualifier,
-        actor=ACTOR,
-    ).plan
     door.say(f"Plan {plan.id}: {plan.title}")
     rollout.decide(
         journal,

@@ -14,16 +14,20 @@ import mlflow_integration as tracing
 from lambda_autotuner import fleet, measurement
 from lambda_autotuner.agent import build_agent
 from lambda_autotuner.aws.functions import list_aliases
-from lambda_autotuner.cli.demo_change import Changed, change_and_verify
+from lambda_autotuner.cli.demo_change import Changed, Planned, change_and_verify, draft
 from lambda_autotuner.cli.door import Door
+from lambda_autotuner.cli.live_line import LiveLine
+from lambda_autotuner.cli.trace_tree import trace_tree
 from lambda_autotuner.errors import (
     EXIT_DONE,
     EXIT_NEGATIVE,
     AutotunerError,
+    NotFoundError,
     RefusedError,
     UsageError,
 )
 from lambda_autotuner.measurement import Choices, Options, Sized
+from lambda_autotuner.measurement.options import Where
 from lambda_autotuner.report import page, terminal
 from lambda_autotuner.tuning.objective import CostUnderSlo, Objective
 from lambda_autotuner.tuning.recommendation import Change, NeedMoreData, Settled
@@ -33,7 +37,10 @@ _LOG = logging.getLogger(__name__)
 
 QUESTION = "Which functions cost the most?"
 MEASURED_FUNCTIONS = 3
-CANDIDATES = 30
+# How many functions are measured at most before the best change so far is taken.
+CANDIDATES = 4
+# Invocations a month below which a change could not be verified in the hours that the demo lets pass.
+MINIMUM_TRAFFIC = 200_000
 # Half of what a change may slow p95 by default before it is rolled back.
 SLOWER_PCT = 10
 NEXT_COMMANDS = (
@@ -70,13 +77,15 @@ class Story:
             self.door.say(f"{workspace.banner}; nothing outside this machine is touched")
             self._step("Ask", lambda: self._ask(workspace))
             candidates = self._step("Find", lambda: self._find(workspace)) or []
-            sized = self._step("Measure", lambda: self._measure(workspace, candidates))
+            planned = self._step("Measure", lambda: self._measure(workspace, candidates))
             if (curves := self.curves) is not None:
                 self._step("Measured on AWS", lambda: self._measured(workspace, curves))
             changed = None
-            if sized is not None:
-                changed = self._step("Change", lambda: self._change(workspace, sized))
-            self._conclude(sized, changed)
+            if planned is not None:
+                changed = self._step("Change", lambda: self._change(workspace, planned))
+            if status.enabled and self.found.get("trace_id"):
+                self._step("Trace", self._trace)
+            self._conclude(planned, changed)
         return EXIT_NEGATIVE if self.failed else EXIT_DONE
 
     def _step(self, title: str, action: Callable[[], Any]) -> Any:
@@ -102,47 +111,73 @@ class Story:
         self.found["trace_id"] = answer.trace_id
 
     def _find(self, workspace: Workspace) -> list[fleet.Row]:
-        """Rank the account as `scan` does; the best of those whose traffic comes by an alias."""
+        """What telemetry alone says is at stake, most dollars first."""
         choices = Choices.from_settings(workspace.settings)
         scan = fleet.scan(workspace.account, choices=choices)
-        rows = [row for row in fleet.ranked(scan.rows) if row.score_usd and row.score_usd > 0]
+        rows = [row for row in scan.rows if row.proposed_mb and (row.saving_month_usd or 0) > 0]
+        rows.sort(key=lambda row: (-(row.saving_month_usd or 0), row.function))
+        self.door.say(
+            f"{len(scan.rows)} functions read without one invocation. Most money at stake, as a "
+            "guess from metrics:"
+        )
         for row in rows[:3]:
-            saving = row.saving_month_usd or 0
             self.door.say(
-                f"{row.function}: {row.memory_mb} MB today, leans to {row.proposed_mb} MB, "
-                f"would save ${saving:,.2f} a month ({row.confidence:.0%} sure before measuring)"
+                f"  {row.function}: {row.memory_mb} MB today; {row.proposed_mb} MB could save up "
+                f"to ${row.saving_month_usd or 0:,.2f} a month"
             )
-        self.door.say(f"{len(scan.rows)} functions scanned without one invocation", style="dim")
+        self.door.say("A guess is no reason to change anything, so it is measured now.")
         return rows
 
-    def _measure(self, workspace: Workspace, candidates: list[fleet.Row]) -> Sized:
-        """Measure the best candidate that can be measured in place and is worth changing."""
-        for row in candidates[:CANDIDATES]:
-            if row.p95_ms is None or not list_aliases(workspace.account, row.function):
-                # Without an alias a change would meet all of the traffic at once.
+    def _measure(self, workspace: Workspace, candidates: list[fleet.Row]) -> Planned:
+        """Measure the candidates in turn until one is worth changing; else the best of them."""
+        found: list[Planned] = []
+        measured = 0
+        for row in candidates:
+            if row.p95_ms is None or (row.invocations_per_month or 0) < MINIMUM_TRAFFIC:
                 continue
-            slo_ms = math.ceil(row.p95_ms * (1 + SLOWER_PCT / 100))
-            self.door.say(
-                f"{row.function}: the cheapest size whose p95 stays below {slo_ms} ms "
-                f"(today {row.p95_ms:,.0f} ms)"
-            )
             try:
-                sized = self._tune(workspace, row.function, objective=CostUnderSlo(95, slo_ms))
+                # What no approval would let through is not worth an invocation.
+                draft(workspace, row.function, changes={"memory_mb": row.proposed_mb})
+                sized = self._measure_one(workspace, row)
+                measured += 1
+                self.door.say(sized.verdict, style="dim")
+                if isinstance(sized.answer, Change):
+                    plan = draft(workspace, row.function, recommendation=sized.answer)
+                    found.append(Planned(sized, sized.answer, plan))
             except RefusedError as error:
-                # Right to refuse (code that was never released, say); the next one then.
-                self.door.say(str(error), style="dim")
-                continue
-            if isinstance(sized.answer, Change):
-                self._show(sized)
-                return sized
-            self.door.say(sized.verdict, style="dim")
-        raise UsageError("No function of this account is worth changing.")
+                self.door.say(f"{row.function} is left alone: {_first_sentence(error)}")
+            if measured == CANDIDATES or (found and found[-1].convincing):
+                break
+        if not found:
+            raise UsageError("No function of this account is worth changing.")
+        best = max(found, key=lambda planned: planned.saving_usd)
+        self._show(best.sized)
+        return best
+
+    def _measure_one(self, workspace: Workspace, row: fleet.Row) -> Sized:
+        p95_ms = row.p95_ms or 0.0
+        slo_ms = math.ceil(p95_ms * (1 + SLOWER_PCT / 100))
+        self.door.say(
+            f"{row.function}: looking for the cheapest memory size at which 95 % of the calls "
+            f"stay below {slo_ms:,} ms ({p95_ms:,.0f} ms today)"
+        )
+        # In place only what carries its traffic by an alias: `$LATEST` is never touched under load.
+        where: Where = "versions" if list_aliases(workspace.account, row.function) else "copy"
+        sized = self._tune(workspace, row.function, where=where, objective=CostUnderSlo(95, slo_ms))
+        spent = sized.answer.measurement
+        self.door.say(
+            f"{spent.invocations} invocations at {_sizes_measured(sized)} memory sizes, "
+            f"${spent.cost_usd:.4f} of Lambda time",
+            style="dim",
+        )
+        return sized
 
     def _tune(
         self,
         workspace: Workspace,
         function: str,
         *,
+        where: Where = "copy",
         objective: Objective | None = None,
         sizes_mb: tuple[int, ...] = (),
     ) -> Sized:
@@ -151,24 +186,16 @@ class Story:
             choices = replace(choices, objective=objective)
         if sizes_mb:  # the request fee is left out where a pick is held to measured durations
             choices = replace(choices.with_sizes(sizes_mb), request_fee=False)
-        return measurement.tune(
-            workspace.account,
-            workspace.journal,
-            function,
-            choices=choices,
-            # A sandbox has no side effects to agree to; a copy spares what has no version.
-            options=Options(where="copy" if sizes_mb else "versions", agreed=True),
-            on_progress=self._tell_progress,
-        )
-
-    def _tell_progress(self, progress: measurement.Progress) -> None:
-        if progress.where is None:
-            return
-        leader = f", so far {progress.leader}" if progress.leader is not None else ""
-        self.door.say(
-            f"[{progress.invocations}/{progress.max_invocations}] {progress.text}{leader}",
-            style="dim",
-        )
+        with LiveLine(self.door.err) as line:
+            return measurement.tune(
+                workspace.account,
+                workspace.journal,
+                function,
+                choices=choices,
+                # A sandbox has no side effects to agree to.
+                options=Options(where=where, agreed=True),
+                on_progress=lambda progress: line.show(_progress(progress)),
+            )
 
     def _show(self, sized: Sized) -> None:
         chart = sized.chart()
@@ -211,21 +238,33 @@ class Story:
             )
         self.found["measured"] = results
 
-    def _change(self, workspace: Workspace, sized: Sized) -> Changed:
+    def _change(self, workspace: Workspace, planned: Planned) -> Changed:
         """The change as one trace, with each call to the account below it."""
+        sized = planned.sized
         inputs = {"function": sized.function, "recommendation": sized.verdict}
         with tracing.create_trace_context(
             name="change", span_type="CHAIN", inputs=inputs, attributes={"workflow": "demo"}
         ) as span:
-            changed = change_and_verify(self.door, workspace, sized)
+            changed = change_and_verify(self.door, workspace, planned.plan)
             span.set_outputs(changed.to_dict())
         return changed
 
-    def _conclude(self, sized: Sized | None, changed: Changed | None) -> None:
+    def _trace(self) -> None:
+        """What MLflow has stored of the question, read back."""
+        from mlflow_integration.queries import get_trace
+
+        tracing.flush()
+        trace = get_trace(self.found["trace_id"])
+        if trace is None:
+            raise NotFoundError(f"The trace {self.found['trace_id']} was not stored.")
+        self.door.say("What MLflow has stored of the question above:", style="dim")
+        self.door.say(trace_tree(trace))
+
+    def _conclude(self, planned: Planned | None, changed: Changed | None) -> None:
         say = self.door.say
         self.door.err.rule("[bold]What happened[/bold]", align="left", style="cyan")
-        if sized is not None:
-            say(f"Found:   {sized.verdict}")
+        if planned is not None:
+            say(f"Found:   {planned.sized.function}: {planned.sized.verdict}")
         if changed is not None:
             say(f"Changed: {changed.summary}")
             self.found["change"] = changed.to_dict()
@@ -245,6 +284,19 @@ class Story:
             say(f"  {command:<24} {why}")
         if self.door.json:
             self.door.emit(self.found)
+
+
+def _progress(progress: measurement.Progress) -> str:
+    so_far = f"[{progress.invocations}/{progress.max_invocations}] {progress.text}"
+    return so_far + (f", so far {progress.leader}" if progress.leader is not None else "")
+
+
+def _sizes_measured(sized: Sized) -> int:
+    return len({sample.memory_mb for sample in sized.evidence if sample.source == "invocation"})
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).split(". ", 1)[0].rstrip(".") + "."
 
 
 def _picked(sized: Sized) -> int | None:

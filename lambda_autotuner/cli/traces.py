@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lambda_autotuner.cli.door import Door, common_options, pass_door
+from lambda_autotuner.cli.trace_tree import milliseconds, short, trace_tree
 from lambda_autotuner.errors import (
     EXIT_ACCOUNT,
     EXIT_NEGATIVE,
@@ -23,12 +24,10 @@ from lambda_autotuner.errors import (
 
 if TYPE_CHECKING:
     from rich.table import Table
-    from rich.tree import Tree
 
     from mlflow_integration.reading import TraceSummary
 
 _POLL_SECONDS = 1.0
-_TEXT = 60
 
 
 @click.group("traces")
@@ -142,9 +141,9 @@ def _table(traces: Sequence[TraceSummary]) -> Table:
             trace.trace_id,
             trace.started.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
             _verdict(trace),
-            _milliseconds(trace.duration_ms),
+            milliseconds(trace.duration_ms),
             str(len(trace.tools)),
-            _short(trace.question),
+            short(trace.question),
         )
     return table
 
@@ -153,17 +152,6 @@ def _verdict(trace: TraceSummary) -> str:
     if trace.success is None:
         return "-"
     return "yes" if trace.success else "no"
-
-
-def _milliseconds(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"  # noqa: PLR2004
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _TEXT else line[: _TEXT - 1] + "…"
 
 
 @command.command("show")
@@ -184,36 +172,7 @@ def show(door: Door, trace_id: str) -> None:
 
     data = summarize(trace).to_dict()
     data["tree"] = [span.to_dict() for span in trace.data.spans]
-    door.emit(data, text=_tree(trace))
-
-
-def _tree(trace: Any) -> Tree:
-    from rich.text import Text
-    from rich.tree import Tree
-
-    children: dict[str | None, list[Any]] = {}
-    known = {span.span_id for span in trace.data.spans}
-    for span in sorted(trace.data.spans, key=lambda each: each.start_time_ns):
-        parent = span.parent_id if span.parent_id in known else None
-        children.setdefault(parent, []).append(span)
-    info = trace.info
-    head = f"{info.trace_id}  {info.state.value}  {_milliseconds(info.execution_duration)}"
-    tree = Tree(Text(f"{head}  {_short(info.request_preview or '')}"))
-
-    def grow(branch: Tree, parent: str | None) -> None:
-        for span in children.get(parent, []):
-            grow(branch.add(Text(_line(span))), span.span_id)
-
-    grow(tree, None)
-    return tree
-
-
-def _line(span: Any) -> str:
-    end = span.end_time_ns or span.start_time_ns
-    took = _milliseconds((end - span.start_time_ns) / 1e6)
-    failed = "" if span.status.status_code.value != "ERROR" else "  ERROR"
-    message = _short(span.status.description or "") if failed else ""
-    return f"{span.name} [{span.span_type}] {took}{failed} {message}".rstrip()
+    door.emit(data, text=trace_tree(trace))
 
 
 @command.command("stats")
@@ -260,8 +219,8 @@ def _statistics_text(groups: dict[str, dict[str, Any]]) -> Any:
                 row["tool"],
                 str(row["calls"]),
                 str(row["errors"]),
-                _milliseconds(row["p50_ms"]),
-                _milliseconds(row["p95_ms"]),
+                milliseconds(row["p50_ms"]),
+                milliseconds(row["p95_ms"]),
             )
     return Group(figures, "", tools) if tools.row_count else figures
 
@@ -272,7 +231,7 @@ def _figure(name: str, value: Any) -> str:
     if name.endswith("_rate"):
         return f"{value:.1%}"
     if name.endswith("_ms"):
-        return _milliseconds(value)
+        return milliseconds(value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
@@ -322,7 +281,7 @@ def tail(door: Door, count: int | None, seconds: float | None) -> None:
             else:
                 click.echo(
                     f"{trace.started.astimezone():%H:%M:%S} {_verdict(trace):3} "
-                    f"{_milliseconds(trace.duration_ms):>9} {_short(trace.question)}"
+                    f"{milliseconds(trace.duration_ms):>9} {short(trace.question)}"
                 )
             shown += 1
             if count is not None and shown >= count:

@@ -19,6 +19,7 @@ from lambda_autotuner.tuning.recommendation import (
     Answer,
     Change,
     Infeasible,
+    Interval,
     Keep,
     NeedMoreData,
     Settled,
@@ -150,7 +151,7 @@ def _money(answer: Settled) -> str:
     word = "saves" if share.value >= 0 else "costs"
     text = f" It {word} {abs(share.value):.1f} % of the cost of an invocation"
     if month is not None:
-        text += f", ${abs(month.value):,.2f} a month"
+        text += f", ${abs(month.value):,.2f} a month ({_range(month)})"
     current = answer.current
     if current is not None and current.mean_ms.value > 0:
         faster = current.mean_ms.value / answer.proposed.mean_ms.value
@@ -159,3 +160,14 @@ def _money(answer: Settled) -> str:
         elif faster <= 0.95:  # noqa: PLR2004
             text += f", and takes {1 / faster:.1f} times as long"
     return text + "."
+
+
+def _range(month: Interval) -> str:
+    """What a month is believed to save or cost, in words: both ends on the side of the middle."""
+    sign = 1 if month.value >= 0 else -1
+    low, high = sorted((sign * month.low, sign * month.high))
+    return f"{month.confidence * 100:g} % sure: {_dollars(low)} to {_dollars(high)}"
+
+
+def _dollars(value: float) -> str:
+    return f"-${-value:,.2f}" if round(value, 2) < 0 else f"${abs(value):,.2f}"

@@ -52,7 +52,14 @@ def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
     told = json.loads(result.stdout)
     assert told["failed"] == []
     assert told["recommendation"]["recommendation"]["kind"] == "change"
-    assert told["recommendation"]["recommendation"]["saving_month_usd"]["value"] > 0
+    saving = told["recommendation"]["recommendation"]["saving_month_usd"]
+    assert 0 < saving["low"] < saving["value"] < saving["high"]
+    assert told["recommendation"]["recommendation"]["saving_pct"]["value"] >= 5
+    in_words = f"${saving['value']:,.2f} a month (90 % sure: ${saving['low']:,.2f} to "
+    assert in_words in result.stderr
+    assert "OfflinePlanner [CHAT_MODEL]" in result.stderr, "the trace is shown as it was stored"
+    assert "[1/25]" not in result.stderr, "progress is a live line; a pipe gets what was found"
+    assert len(result.stderr.splitlines()) < 120
     assert told["change"]["state"] in {"promoted", "verified"}
     assert told["trace_id"].startswith("tr-")
     assert len(told["measured"]) == 2
