@@ -115,12 +115,21 @@ def _from_text(text: str) -> Report | None:
     )
 
 
+def _report_record(text: str) -> dict[str, Any] | None:
+    # A tail log holds one record a line.
+    for line in text.splitlines():
+        try:
+            document = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(document, dict) and document.get("type") == "platform.report":
+            return document
+    return None
+
+
 def _from_json(text: str) -> Report | None:
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(document, dict) or document.get("type") != "platform.report":
+    document = _report_record(text)
+    if document is None:
         return None
     record = document.get("record") or {}
     metrics: Mapping[str, Any] = record.get("metrics") or {}

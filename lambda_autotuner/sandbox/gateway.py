@@ -14,8 +14,9 @@ from lambda_autotuner.sandbox.call import Call, Principal
 from lambda_autotuner.sandbox.deferred import Deferred
 from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.faults import Fault, Faults
-from lambda_autotuner.sandbox.state import DEFAULT_REGION, World
+from lambda_autotuner.sandbox.state import DEFAULT_REGION, AccountState, World
 from lambda_autotuner.sandbox.wire.constraints import check
+from lambda_autotuner.sandbox.wire.function_urls import url_id_of
 from lambda_autotuner.sandbox.wire.http import Request, Response
 from lambda_autotuner.sandbox.wire.models import Scope, Target, credential_scope, identify
 from lambda_autotuner.sandbox.wire.parse import parse
@@ -69,6 +70,8 @@ class Gateway:
         request_id = ""
         try:
             scope = credential_scope(request)
+            if url_id_of(request) is not None:
+                return self._visit(request, scope)
             if scope is None:
                 account = self.world.account(self.world.settings.default_account)
                 request_id = account.ids.uuid()
@@ -78,20 +81,8 @@ class Gateway:
             account = self.world.account(account_id)
             request_id = account.ids.uuid()
             target = identify(request, scope)
-            call = Call(
-                world=self.world,
-                account=account,
-                region_name=scope.region or DEFAULT_REGION,
-                service=target.service.name,
-                operation=target.operation_name,
-                now_ms=self.world.clock.now_ms(),
-                request_id=request_id,
-                principal=principal,
-                access_key_id=scope.access_key_id,
-                user_agent=request.headers.get("user-agent", ""),
-                base_url=self.base_url,
-                flow=request.flow,
-            )
+            asked = target.service.name, target.operation_name
+            call = self._call(request, account, scope, principal, asked, request_id)
             return self._perform(call, target, request)
         except ServiceError as error:
             return Exchange(failure(target, error, request_id))
@@ -99,6 +90,59 @@ class Gateway:
             # The door of the server: whatever a request brings about, the next one is answered.
             log.exception("%s %s failed", request.method, request.raw_path)
             return Exchange(failure(target, _BROKEN, request_id))
+
+    def _call(
+        self,
+        request: Request,
+        account: AccountState,
+        scope: Scope | None,
+        principal: Principal,
+        asked: tuple[str, str],
+        request_id: str = "",
+    ) -> Call:
+        return Call(
+            world=self.world,
+            account=account,
+            region_name=(scope.region if scope else "") or DEFAULT_REGION,
+            service=asked[0],
+            operation=asked[1],
+            now_ms=self.world.clock.now_ms(),
+            request_id=request_id or account.ids.uuid(),
+            principal=principal,
+            access_key_id=scope.access_key_id if scope else "",
+            user_agent=request.headers.get("user-agent", ""),
+            base_url=self.base_url,
+            flow=request.flow,
+        )
+
+    def _visit(self, request: Request, scope: Scope | None) -> Exchange:
+        """A request to a function URL, which need not be signed."""
+        principal = Principal("arn:aws:iam::anonymous:user/anonymous", "", "anonymous")
+        if scope is not None:
+            try:
+                principal, _ = self._caller(request, scope)
+            except ServiceError as error:
+                principal = Principal(principal.arn, "", "invalid", error.message)
+        account = self.world.account(self.world.settings.default_account)
+        call = self._call(request, account, scope, principal, ("lambda-url", "Visit"))
+        raw = registry.find_raw("lambda-url")
+        if raw is None:
+            raise _BROKEN
+        return self._raw(call, raw(call, request))
+
+    def _raw(self, call: Call, answer: Response | Deferred) -> Exchange:
+        if isinstance(answer, Deferred):
+            work = answer
+
+            def complete(outcome: Any) -> Response:
+                if isinstance(outcome, BaseException):
+                    log.error("%s failed", call.operation, exc_info=outcome)
+                    return failure(None, _BROKEN, call.request_id)
+                response: Response = work.complete(outcome)
+                return response
+
+            return Exchange(Response(200), pending=Pending(work.run, complete))
+        return Exchange(answer, float(answer.headers.pop("x-sandbox-delay", 0)))
 
     def _caller(self, request: Request, scope: Scope) -> tuple[Principal, str]:
         key = scope.access_key_id
@@ -129,7 +173,7 @@ class Gateway:
     def _perform(self, call: Call, target: Target, request: Request) -> Exchange:
         raw = registry.find_raw(call.service)
         if raw is not None:
-            return Exchange(raw(call, request))
+            return self._raw(call, raw(call, request))
         operation = registry.find(call.service, target.operation_name)
         if target.operation is None:
             raise _unknown(target)

@@ -100,11 +100,13 @@ class Store:
         """Write the world."""
         clock, source, world.object_source = world.clock, world.object_source, None
         handlers, world.handlers = world.handlers, None
+        opener, world.open_region = world.open_region, None
         world.clock = type(clock)()
         try:
             body = pickle.dumps(world, protocol=5)
         finally:
             world.clock, world.object_source, world.handlers = clock, source, handlers
+            world.open_region = opener
         self._write(self.state_path, _HEADER + str(SCHEMA).encode() + b"\n" + body)
 
     def write_address(self, facts: dict[str, Any]) -> None:

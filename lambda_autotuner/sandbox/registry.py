@@ -18,13 +18,14 @@ from lambda_autotuner.sandbox.wire.http import Request, Response
 Params: TypeAlias = dict[str, Any]
 Result: TypeAlias = Mapping[str, Any] | Deferred | None
 Operation: TypeAlias = Callable[[Call, Params], Result]
-RawOperation: TypeAlias = Callable[[Call, Request], Response]
+RawOperation: TypeAlias = Callable[[Call, Request], "Response | Deferred"]
 
 _PACKAGE = "lambda_autotuner.sandbox"
 
 # service -> modules below this package that hold its operations
 MODULES: dict[str, tuple[str, ...]] = {
     "lambda": ("functions",),
+    "lambda-url": ("functions",),
     "cloudwatch": ("cloudwatch",),
     "logs": ("logs",),
     "sts": ("identity",),

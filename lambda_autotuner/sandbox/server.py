@@ -227,7 +227,10 @@ def _unchunked(headers: dict[str, str], body: bytes) -> bytes:
 def _bytes(response: Response, *, keep_alive: bool) -> bytes:
     reason = _REASONS.get(response.status, "Unknown")
     lines = [f"HTTP/1.1 {response.status} {reason}"]
-    lines += [f"{name}: {_safe(value)}" for name, value in response.headers.items()]
+    for name, value in response.headers.items():
+        # Each cookie needs a line of its own.
+        parts = value.split("\n") if name == "set-cookie" else [value]
+        lines += [f"{name}: {_safe(part)}" for part in parts]
     lines.append(f"date: {_date()}")
     if "content-length" not in response.headers:  # a HEAD tells the length of what it leaves out
         lines.append(f"content-length: {len(response.body)}")

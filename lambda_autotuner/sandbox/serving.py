@@ -23,6 +23,7 @@ from lambda_autotuner.sandbox.persistence import Store
 from lambda_autotuner.sandbox.server import HOST, Server, listen
 from lambda_autotuner.sandbox.state import World, WorldSettings
 from lambda_autotuner.sandbox.world.replay import read_curves
+from lambda_autotuner.sandbox.world.seeding import open_region
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ def build_world(options: Options) -> World:
         settings.settle_ms = round(options.settle_seconds * 1000)
     curves = read_curves(Path(options.curves)) if options.curves else None
     clock = Clock(options.now_ms)
-    return World(settings=settings, clock=clock, curves=curves, born_ms=clock.now_ms())
+    born_ms = clock.now_ms()
+    return World(settings, clock, curves=curves, born_ms=born_ms, open_region=open_region)
 
 
 class Process:
@@ -91,6 +93,7 @@ class Process:
         if world is None:
             return None
         world.clock = Clock(self.options.now_ms)
+        world.open_region = open_region
         if self.options.curves and world.curves is None:
             world.curves = read_curves(Path(self.options.curves))
         return world

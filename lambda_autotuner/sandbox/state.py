@@ -84,7 +84,8 @@ class AccountState:
         found = self.regions.get(name)
         if found is None:
             found = self.regions[name] = RegionState(account=self, name=name)
-            self.world.populate(found)
+            if self.world.open_region is not None:
+                self.world.open_region(found)
         return found
 
     def extension(self, key: str, factory: type[State]) -> State:
@@ -114,6 +115,8 @@ class World:
     object_source: ObjectSource | None = None
     # Runs handlers for real, in a server that was told to.
     handlers: HandlerPool | None = None
+    # Fills a region that an account opens; the seeding sets it, so that state knows no services.
+    open_region: Callable[[RegionState], None] | None = None
 
     def account(self, account_id: str) -> AccountState:
         """An account, seeded like every other one on first use."""
@@ -123,10 +126,3 @@ class World:
             found = AccountState(world=self, account_id=account_id, ids=ids)
             self.accounts[account_id] = found
         return found
-
-    def populate(self, region: RegionState) -> None:
-        """Put the catalogue's functions into an account's home region."""
-        if region.name == self.settings.home_region:
-            from lambda_autotuner.sandbox.world.seeding import populate
-
-            populate(region)

@@ -138,7 +138,9 @@ def test_reports_say_what_metrics_say(account):
     function = "report-generator-leaky"
     configuration = functions.get_function(account, function)
     found = telemetry.function_telemetry(account, function, days=1)
-    reports, complete = logs.fetch_reports(account, configuration.log_group, found.window)
+    reports, complete = logs.fetch_reports(
+        account, configuration.log_group, found.window, limit=30_000
+    )
     assert complete
     assert len(reports) == pytest.approx(found.invocations, abs=3)
     failed = sum(report.outcome is not Outcome.OK for report in reports)

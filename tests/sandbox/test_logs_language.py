@@ -135,6 +135,8 @@ def ask(text, weights=None):
         ("stats max(@memorySize / 1000 / 1000) as mb, max(@memorySize / 1024 / 1024) as mib",
          [{"mb": "128", "mib": "122.0703"}]),
         ("stats avg(@duration) as d by host | stats max(d) as worst", [{"worst": "60"}]),
+        ("stats max(@duration) as most, min(@duration) as least, most - least as span",
+         [{"most": "100", "least": "10", "span": "90"}]),
         ("stats earliest(host) as first, latest(host) as last", [{"first": "a", "last": "b"}]),
         ("filter @duration > 1000 | stats count(*) as n, avg(@duration) as d", []),
         ("fields @memorySize | limit 1", [{"@memorySize": "1.28E8"}]),
@@ -164,7 +166,7 @@ def test_weights_count_like_so_many_rows():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "foo x", "fields", "filter @a ==", "stats @duration", "stats pct(@duration)", "stats pct(@duration, 101)",
+    ["", "foo x", "fields", "filter @a ==", "stats @duration", "stats max(@duration) as a, a - b as c", "stats b - 1 as c, max(@duration) as b", "stats pct(@duration)", "stats pct(@duration, 101)",
      "limit 0", "limit x", "parse @message 'a * b *' as one", "parse @message /(/", "fields nosuch(@a)",
      "filter @a like", "sort", "fields 'unclosed", "fields a | | fields b", "stats count(*) by bin(x)",
      "filter " + "(" * 80 + "a", "fields sum(@duration)", "fields a; fields b"],

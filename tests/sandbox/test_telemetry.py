@@ -123,7 +123,8 @@ def test_an_invocation_shows_in_columns_log_and_answer_alike(gateway, region):
         for chunk in logbook.log_events(region, "nobody-calls-me", 0, NOW_MS + HOUR_MS)
         for event in chunk
     ]
-    assert response.headers["x-amzn-requestid"] in events[0].message
+    assert events[0].message.startswith("INIT_START Runtime Version: python:3.9.v")
+    assert response.headers["x-amzn-requestid"] in events[1].message
     assert f"Duration: {table.duration_ms[0]:.2f} ms" in events[-1].message
     streams = logbook.log_streams(region, "nobody-calls-me", 0, NOW_MS + HOUR_MS)
     assert [stream.name for stream in streams] == [events[0].stream]

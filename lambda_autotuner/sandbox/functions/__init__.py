@@ -10,7 +10,9 @@ from lambda_autotuner.sandbox.functions import (
     reservations,
     runtimes,
     settings,
+    streaming,
     tagging,
+    url_serving,
     urls,
     versions,
 )
@@ -25,7 +27,9 @@ __all__ = [
     "reservations",
     "runtimes",
     "settings",
+    "streaming",
     "tagging",
+    "url_serving",
     "urls",
     "versions",
 ]

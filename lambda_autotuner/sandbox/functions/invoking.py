@@ -18,7 +18,8 @@ from lambda_autotuner.sandbox.functions.naming import Target, not_found, of_alia
 from lambda_autotuner.sandbox.functions.real import invoke_for_real, runs_for_real
 from lambda_autotuner.sandbox.functions.records import LATEST, Configuration
 from lambda_autotuner.sandbox.functions.rendering import settled
-from lambda_autotuner.sandbox.functions.report import Facts, error_payload, lines
+from lambda_autotuner.sandbox.functions.report import Facts, error_payload, restores
+from lambda_autotuner.sandbox.functions.report_json import written
 from lambda_autotuner.sandbox.registry import Params, Result, operation
 from lambda_autotuner.sandbox.world.columns import request_id
 from lambda_autotuner.sandbox.world.execution import execute
@@ -66,10 +67,15 @@ def invoke(call: Call, params: Params) -> Result:
         result["FunctionError"] = "Unhandled"
     if params.get("LogType") == "Tail":
         result["LogResult"] = _tail("".join(served.lines))
-    if call.world.settings.pace:
-        seconds = (served.facts.duration_ms + (served.facts.init_ms or 0)) / 1000
-        call.response_headers["x-sandbox-delay"] = str(seconds * call.world.settings.pace)
+    call.response_headers.update(paced(call, served.facts))
     return result
+
+
+def paced(call: Call, facts: Facts) -> dict[str, str]:
+    """The header that tells the server how long to wait before it answers (`--pace`)."""
+    pace = call.world.settings.pace
+    seconds = (facts.duration_ms + (facts.init_ms or 0)) / 1000
+    return {"x-sandbox-delay": str(seconds * pace)} if pace else {}
 
 
 def _real(call: Call, target: Target, payload: bytes, params: Params) -> Deferred:
@@ -233,7 +239,7 @@ def serve(call: Call, target: Target, payload: bytes, *, flow: Flow | None = Non
         answer = json.dumps({"statusCode": 200, "body": f"{record.name} done"}).encode()
     else:
         answer = error_payload(facts, record.archetype)
-    return Served(facts, facts.version, answer, lines(facts, record.archetype))
+    return Served(facts, facts.version, answer, written(facts, record.archetype))
 
 
 def _carried_out(
@@ -257,6 +263,7 @@ def _carried_out(
         np.array([payload_scale]),
         np.array([cold]),
         provisioned=provisioned,
+        restored=restores(configuration, version),
     )
     return Facts(
         request_id=request_id(key),
@@ -269,5 +276,6 @@ def _carried_out(
         max_memory_mb=int(run.max_memory_mb[0]),
         outcome=Outcome(int(run.outcome[0])),
         timeout_s=configuration.timeout_s,
-        snap_start=configuration.snap_start == "PublishedVersions" and version != LATEST,
+        configuration=configuration,
+        region=call.region_name,
     )

@@ -94,6 +94,8 @@ def _booked(
         max_memory_mb=run.max_memory_mb,
         outcome=outcome,
         timeout_s=configuration.timeout_s,
+        configuration=configuration,
+        region=call.region_name,
     )
     target.record.log.add(
         Invocation(

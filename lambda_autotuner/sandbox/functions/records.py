@@ -144,6 +144,16 @@ class FunctionRecord:
         found = self.versions.get(version)
         return found.configuration if found else None
 
+    def configuration_at(self, version: str, time_ms: int) -> Configuration:
+        """The settings that served a version's invocation at a time (epoch ms)."""
+        found = self.versions.get(version) or self.retired.get(version)
+        if found is not None:
+            return found.configuration
+        for start_ms, configuration in reversed(self.history):
+            if start_ms <= time_ms:
+                return configuration
+        return self.history[0][1] if self.history else self.latest
+
     def age(self, delta_ms: int) -> None:
         """Let everything be older by `delta_ms`."""
         self.created_ms -= delta_ms

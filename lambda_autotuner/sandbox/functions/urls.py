@@ -1,8 +1,9 @@
-"""Function URLs: their configuration."""
+"""Function URLs: their configuration. Requests to them are served by `url_serving`."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.errors import ServiceError
@@ -11,6 +12,16 @@ from lambda_autotuner.sandbox.functions.paging import page
 from lambda_autotuner.sandbox.functions.records import FunctionRecord, function_arn
 from lambda_autotuner.sandbox.functions.report import utc
 from lambda_autotuner.sandbox.registry import Params, Result, operation
+from lambda_autotuner.sandbox.wire.function_urls import PREFIX
+
+BOOK: Final = "function-urls"
+
+
+@dataclass(slots=True)
+class UrlBook:
+    """Which function, and which alias or "", each URL's id belongs to."""
+
+    items: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def _subject(call: Call, params: Params, words: str) -> tuple[FunctionRecord, str]:
@@ -46,7 +57,7 @@ def create_url(call: Call, params: Params) -> Result:
     now = utc(call.now_ms)
     name = call.token(32)
     url: dict[str, Any] = {
-        "FunctionUrl": f"https://{name}.lambda-url.{call.region_name}.on.aws/",
+        "UrlId": name,
         "FunctionArn": function_arn(
             call.region_name, call.account_id, record.name, qualifier or None
         ),
@@ -58,21 +69,28 @@ def create_url(call: Call, params: Params) -> Result:
     if params.get("Cors"):
         url["Cors"] = params["Cors"]
     record.urls[qualifier] = url
-    shown = _shown(url, params)
+    call.state(BOOK, UrlBook).items[name] = record.name, qualifier
+    shown = _shown(call, url, params)
     del shown["LastModifiedTime"]
     return shown
 
 
-def _shown(url: dict[str, Any], params: Params) -> dict[str, Any]:
+def _whole(call: Call, url: dict[str, Any]) -> dict[str, Any]:
+    # A port may be another one tomorrow: the address is made when somebody asks.
+    told = {name: value for name, value in url.items() if name != "UrlId"}
+    return {"FunctionUrl": f"{call.base_url}{PREFIX}{url['UrlId']}/", **told}
+
+
+def _shown(call: Call, url: dict[str, Any], params: Params) -> dict[str, Any]:
     # The mode is told only to who asked for it; reading tells it always.
     hidden = set() if params.get("InvokeMode") else {"InvokeMode"}
-    return {name: value for name, value in url.items() if name not in hidden}
+    return {name: value for name, value in _whole(call, url).items() if name not in hidden}
 
 
 @operation("lambda", "GetFunctionUrlConfig")
 def get_url(call: Call, params: Params) -> Result:
     """The address of a function or an alias."""
-    return _existing(call, params)[2]
+    return _whole(call, _existing(call, params)[2])
 
 
 @operation("lambda", "UpdateFunctionUrlConfig")
@@ -84,13 +102,14 @@ def update_url(call: Call, params: Params) -> Result:
         if params.get(name) is not None:
             url[name] = params[name]
     url["LastModifiedTime"] = utc(call.now_ms)
-    return _shown(url, params)
+    return _shown(call, url, params)
 
 
 @operation("lambda", "DeleteFunctionUrlConfig")
 def delete_url(call: Call, params: Params) -> Result:
     """Take an address away."""
-    record, qualifier, _ = _existing(call, params)
+    record, qualifier, url = _existing(call, params)
+    call.state(BOOK, UrlBook).items.pop(url["UrlId"], None)
     del record.urls[qualifier]
     return {}
 
@@ -99,4 +118,4 @@ def delete_url(call: Call, params: Params) -> Result:
 def list_urls(call: Call, params: Params) -> Result:
     """All addresses of a function."""
     record, _ = _subject(call, params, "Function does not exist")
-    return page("FunctionUrlConfigs", list(record.urls.values()), params)
+    return page("FunctionUrlConfigs", [_whole(call, url) for url in record.urls.values()], params)

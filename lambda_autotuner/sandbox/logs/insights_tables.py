@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambda_autotuner.sandbox.call import Call as Request
+from lambda_autotuner.sandbox.functions.records import FunctionRecord
+from lambda_autotuner.sandbox.functions.report import restores
 from lambda_autotuner.sandbox.logs import groups
 from lambda_autotuner.sandbox.logs.insights.columns import Column, constant, number, objects
 from lambda_autotuner.sandbox.logs.insights.nodes import (
@@ -44,12 +46,14 @@ _COLUMNS: Final = frozenset(
     ("@timestamp", "@message", "@type", "@duration", "@billedDuration", "@initDuration",
      "@memorySize", "@maxMemoryUsed", "@log")
 )  # fmt: skip
-_WRITTEN: Final = frozenset(("@message", "@requestId", "@logStream", "@ptr"))
+_TRACE: Final = re.compile(r"XRAY TraceId: (\S+)\tSegmentId: (\S+)")
+_TRACE_NAMES: Final = ("@xrayTraceId", "@xraySegmentId")
+_WRITTEN: Final = frozenset(("@message", "@requestId", "@logStream", "@ptr", *_TRACE_NAMES))
 # Lines that one query may tell apart one by one; beyond it equal ones stand for each other.
 MOST_EXACT: Final = 1_200_000
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _FIGURES: Final = re.compile(
-    r"(Billed Duration|Init Duration|Duration|Memory Size|Max Memory Used): ([\d.]+) (?:ms|MB)"
+    r"\t(Billed Duration|Init Duration|Duration|Memory Size|Max Memory Used): ([\d.]+) (?:ms|MB)"
 )
 _FIGURE_NAMES: Final = {
     "Duration": ("@duration", 1.0),
@@ -151,8 +155,7 @@ def reports(
         for function in logbook.functions_of_group(call.region, group.name):
             columns = invocations(call.region, function, first_ms, end_ms)
             record = telemetry.records(call.region, function)[-1]
-            snap_start = _snap_start(call, function)
-            parts.append(Part(group.name, columns, snap_start, record.archetype))
+            parts.append(Part(group.name, columns, record, call.region_name))
     lines = sum(int(part.columns.weight.sum()) for part in parts)
     if exact and lines <= MOST_EXACT:
         parts = [replace(part, columns=part.columns.expand()) for part in parts]
@@ -177,13 +180,8 @@ class Part:
 
     group: str
     columns: Columns
-    snap_start: bool
-    archetype: str = ""
-
-
-def _snap_start(call: Request, function: str) -> bool:
-    record = call.region.functions.get(function)
-    return record is not None and record.latest.snap_start == "PublishedVersions"
+    record: FunctionRecord
+    region_name: str
 
 
 def _joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:
@@ -199,11 +197,12 @@ def _report_column(call: Request, name: str, parts: Sequence[Part]) -> Column:
         for part in parts:
             names += [f"{call.account_id}:{part.group}"] * len(part.columns)
         return objects(names)
+    if name == "@initDuration":
+        return Column(_joined([_init_ms(part) for part in parts]).astype(np.float64), "raw")
     readers: dict[str, tuple[Callable[[Columns], NDArray[Any]], str]] = {
         "@timestamp": (lambda item: item.timestamp_ms, "time"),
         "@duration": (lambda item: item.duration_ms, "raw"),
         "@billedDuration": (lambda item: item.billed_ms, "raw"),
-        "@initDuration": (lambda item: item.init_ms, "raw"),
         "@memorySize": (lambda item: item.memory_mb * float(MB), "raw"),
         "@maxMemoryUsed": (lambda item: item.max_memory_mb * float(MB), "raw"),
     }
@@ -211,6 +210,19 @@ def _report_column(call: Request, name: str, parts: Sequence[Part]) -> Column:
         return Column(np.full(rows, np.nan))
     read, style = readers[name]
     return Column(_joined([read(part.columns) for part in parts]).astype(np.float64), style)
+
+
+def _init_ms(part: Part) -> NDArray[Any]:
+    """Init durations; a cold start that restores a snapshot has none."""
+    columns = part.columns
+    restored = [
+        index
+        for index, version in enumerate(columns.versions)
+        if restores(part.record.configuration_at(version, part.record.modified_ms), version)
+    ]
+    if not restored:
+        return columns.init_ms
+    return np.where(np.isin(columns.version, restored), np.nan, columns.init_ms)
 
 
 def _written(
@@ -229,14 +241,17 @@ def _written(
 
 def _texts_of(name: str, part: Part, columns: Columns) -> list[str]:
     if name == "@message":
-        return logbook.report_lines(columns, snap_start=part.snap_start)
+        return logbook.report_lines(columns, part.record, part.region_name)
     if name == "@requestId":
         return request_ids(columns)
     if name == "@logStream":
         return [logbook.stream_name(columns, row) for row in range(len(columns))]
+    if name in _TRACE_NAMES:
+        told = logbook.traces(columns, part.record, part.region_name)
+        return [pair[_TRACE_NAMES.index(name)] if pair else "" for pair in told]
     found = []
     for row in range(len(columns)):
-        line = logbook.of_row(columns, row, part.archetype, snap_start=part.snap_start)[-1]
+        line = logbook.of_row(columns, row, part.record, part.region_name)[-1]
         event = Event(line.timestamp_ms, "", line.stream, line.event_id, line.timestamp_ms)
         found.append(pointer(part.group, event))
     return found
@@ -253,9 +268,8 @@ def alike(
         for function in logbook.functions_of_group(call.region, group.name):
             columns = invocations(call.region, function, first_ms, end_ms)
             record = telemetry.records(call.region, function)[-1]
-            snap_start = _snap_start(call, function)
             for row, weight in enumerate(columns.weight.tolist()):
-                for line in logbook.of_row(columns, row, record.archetype, snap_start=snap_start):
+                for line in logbook.of_row(columns, row, record, call.region_name):
                     event = Event(
                         line.timestamp_ms,
                         line.message,
@@ -336,6 +350,8 @@ def discover(message: str) -> dict[str, Any]:
             for name, value in _FIGURES.findall(message):
                 field, factor = _FIGURE_NAMES[name]
                 fields[field] = float(value) * factor
+            if trace := _TRACE.search(message):
+                fields.update(zip(_TRACE_NAMES, trace.groups(), strict=True))
     elif "{" in message:
         _discover_json(message, fields)
     request = _UUID.search(message)

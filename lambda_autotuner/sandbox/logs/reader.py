@@ -95,7 +95,6 @@ def _generated(
     gone = frozenset(group.deleted_streams)
     created_ms = logbook.log_group_created_ms(call.region, function)
     record = telemetry.records(call.region, function)[-1]
-    snap_start = record.latest.snap_start == "PublishedVersions"
     start_ms = max(start_ms, created_ms if created_ms is not None else end_ms)
     hours = range(start_ms // HOUR_MS, -(-end_ms // HOUR_MS))
     for hour in reversed(hours) if newest_first else hours:
@@ -105,7 +104,7 @@ def _generated(
             table = table.where(_of_streams(table, streams, gone))
         rows = range(len(table))
         for row in reversed(rows) if newest_first else rows:
-            lines = logbook.of_row(table, row, record.archetype, snap_start=snap_start)
+            lines = logbook.of_row(table, row, record, call.region_name)
             for line in reversed(lines) if newest_first else lines:
                 yield Event(
                     line.timestamp_ms, line.message, line.stream, line.event_id, line.timestamp_ms

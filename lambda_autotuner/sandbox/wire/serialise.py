@@ -10,6 +10,7 @@ import cbor2
 from botocore.model import OperationModel
 
 from lambda_autotuner.sandbox.errors import ServiceError
+from lambda_autotuner.sandbox.wire.event_stream import CONTENT_TYPE, encoded
 from lambda_autotuner.sandbox.wire.http import Response
 from lambda_autotuner.sandbox.wire.models import Service, Target, error_shape
 from lambda_autotuner.sandbox.wire.writers import dumps, to_header, writer, xml
@@ -66,6 +67,13 @@ def _rest(operation: OperationModel, values: Mapping[str, Any]) -> Response:
             headers[member.serialization.get("name", name)] = to_header(member, value)
     payload = shape.serialization.get("payload")
     if payload:
+        if shape.members[payload].serialization.get("eventstream"):
+            events = values.get(payload) or ()
+            return Response(
+                status,
+                encoded(shape.members[payload], events),
+                {**headers, "content-type": CONTENT_TYPE},
+            )
         body = _payload(shape.members[payload], values.get(payload))
         if isinstance(values.get("$content-type"), str):
             headers["content-type"] = values["$content-type"]

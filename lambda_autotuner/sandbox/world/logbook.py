@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from lambda_autotuner.sandbox.functions.records import LATEST, FunctionRecord
-from lambda_autotuner.sandbox.functions.report import Facts, lines, report_line
+from lambda_autotuner.sandbox.functions.records import FunctionRecord
+from lambda_autotuner.sandbox.functions.report import Facts, report_line
+from lambda_autotuner.sandbox.functions.report_json import report_record, written
 from lambda_autotuner.sandbox.world.columns import Columns, request_id
 from lambda_autotuner.sandbox.world.generation import HOUR_MS
 from lambda_autotuner.sandbox.world.invocations import Outcome
@@ -96,7 +97,7 @@ def _stream(time_ms: int, version: str, environment: int) -> str:
     return f"{day}/[{version}]{key:016x}{mix(key):016x}"
 
 
-def facts_of(table: Columns, row: int, *, snap_start: bool) -> Facts:
+def facts_of(table: Columns, row: int, record: FunctionRecord, region_name: str) -> Facts:
     """What the lines of one row tell."""
     init = float(table.init_ms[row])
     outcome = Outcome(int(table.outcome[row]))
@@ -114,18 +115,32 @@ def facts_of(table: Columns, row: int, *, snap_start: bool) -> Facts:
         max_memory_mb=int(table.max_memory_mb[row]),
         outcome=outcome,
         timeout_s=timeout_s,
-        snap_start=snap_start and version != LATEST,
+        configuration=record.configuration_at(version, int(table.timestamp_ms[row])),
+        region=region_name,
     )
 
 
-def report_lines(table: Columns, *, snap_start: bool = False) -> list[str]:
+def report_lines(table: Columns, record: FunctionRecord, region_name: str) -> list[str]:
     """The text of each row's REPORT line; throttled rows have none and give an empty string."""
     return [
         ""
         if table.outcome[row] == Outcome.THROTTLED
-        else report_line(facts_of(table, row, snap_start=snap_start))
+        else _report(facts_of(table, row, record, region_name))
         for row in range(len(table))
     ]
+
+
+def traces(
+    table: Columns, record: FunctionRecord, region_name: str
+) -> list[tuple[str, str] | None]:
+    """The ids of each row's trace and segment; None for what is not traced."""
+    return [facts_of(table, row, record, region_name).trace for row in range(len(table))]
+
+
+def _report(facts: Facts) -> str:
+    if facts.configuration.log_format == "JSON":
+        return "".join(report_record(facts))
+    return report_line(facts)
 
 
 def log_events(
@@ -150,28 +165,29 @@ def log_events(
             region, function_name, max(hour * HOUR_MS, start_ms), min((hour + 1) * HOUR_MS, end_ms)
         )
         table = table.where(table.outcome != Outcome.THROTTLED).expand()
-        yield from _chunks(table, record, reverse=reverse)
+        yield from _chunks(table, record, region.name, reverse=reverse)
 
 
-def _chunks(table: Columns, record: FunctionRecord, *, reverse: bool) -> Iterator[list[LogEvent]]:
+def _chunks(
+    table: Columns, record: FunctionRecord, region_name: str, *, reverse: bool
+) -> Iterator[list[LogEvent]]:
     # In small steps: most readers want one page, and a busy hour has a hundred thousand lines.
-    snap_start = record.latest.snap_start == "PublishedVersions"
     starts = list(range(0, len(table), _CHUNK_ROWS))
     for start in reversed(starts) if reverse else starts:
         events: list[LogEvent] = []
         for row in range(start, min(start + _CHUNK_ROWS, len(table))):
-            events += of_row(table, row, record.archetype, snap_start=snap_start)
+            events += of_row(table, row, record, region_name)
         if reverse:
             events.reverse()
         yield events
 
 
-def of_row(table: Columns, row: int, archetype: str, *, snap_start: bool) -> list[LogEvent]:
+def of_row(table: Columns, row: int, record: FunctionRecord, region_name: str) -> list[LogEvent]:
     """The lines of one invocation; all at its own time, so that a window holds all or none."""
-    facts = facts_of(table, row, snap_start=snap_start)
+    facts = facts_of(table, row, record, region_name)
     stream = stream_name(table, row)
     key = int(table.key[row])
-    said = lines(facts, archetype)
+    said = written(facts, record.archetype, with_opening=True)
     return [
         LogEvent(facts.timestamp_ms, line, stream, f"{facts.timestamp_ms:016d}{key:020d}{i:020d}")
         for i, line in enumerate(said)

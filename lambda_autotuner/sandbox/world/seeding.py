@@ -49,6 +49,12 @@ _TEAMS: Final = (
 _STAGES: Final = ("prod", "staging", "dev", "qa")
 
 
+def open_region(region: RegionState) -> None:
+    """Fill a region that an account just opened: only the home region comes with functions."""
+    if region.name == region.account.world.settings.home_region:
+        populate(region)
+
+
 def populate(region: RegionState) -> None:
     """Put the seeded functions into an account's home region."""
     world = region.account.world

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambda_autotuner.sandbox.functions.records import FunctionRecord
+from lambda_autotuner.sandbox.functions.report import restores
 from lambda_autotuner.sandbox.world.columns import Columns, empty, joined
 from lambda_autotuner.sandbox.world.execution import execute
 from lambda_autotuner.sandbox.world.generation import HOUR_MS, MINUTE_MS, Arrivals, arrivals
@@ -177,7 +178,7 @@ def _of_route(
     concurrency = float(load.mean())
     cold = asked.cold(IDLE_MINUTES, concurrency)
     if segment.provisioned:
-        # Environments that are kept warm: only what spills over starts cold.
+        # Environments that are kept warm: only what spills over starts cold, and pays for init.
         cold &= load > segment.provisioned
     scale = asked.payload_scale(record.traffic.payload_spread)
     run = execute(
@@ -188,7 +189,7 @@ def _of_route(
         asked.time_ms.astype(np.float64),
         scale,
         cold,
-        provisioned=segment.provisioned > 0,
+        restored=restores(configuration, route.version),
     )
     outcome, duration, billed, init = run.outcome, run.duration_ms, run.billed_ms, run.init_ms
     if segment.reserved is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -246,21 +246,23 @@ class _Run:
             item.name: column.take(first) for item, column in zip(command.by, by, strict=True)
         }
         for item in command.items:
-            columns[item.name] = self.over_groups(item.node, groups)
+            columns[item.name] = self.over_groups(item.node, groups, columns)
         self.shown = [item.name for item in (*command.by, *command.items)]
         index = np.arange(len(first))
         self.table = Table(_nothing(), index, np.ones(len(first)), columns)
         self.aggregated = True
         self.sorted = False
 
-    def over_groups(self, node: Node, groups: Groups) -> Column:
-        """An expression of aggregates, one value a group."""
+    def over_groups(self, node: Node, groups: Groups, named: Mapping[str, Column]) -> Column:
+        """An expression of aggregates and of what was named before, one value a group."""
+        if isinstance(node, Field) and node.name in named:
+            return named[node.name]
         if isinstance(node, Constant):
             return constant(node.value, groups.count)
         if isinstance(node, Call) and node.name in AGGREGATES:
             return aggregate(node.name, [self.value(item) for item in node.arguments], groups)
         if isinstance(node, Call):
-            arguments = [self.over_groups(item, groups) for item in node.arguments]
+            arguments = [self.over_groups(item, groups, named) for item in node.arguments]
             return apply(node.name, arguments, groups.count, self.now_ms)
         raise QueryError("stats can only use fields inside of aggregate functions")
 

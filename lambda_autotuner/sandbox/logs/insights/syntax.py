@@ -189,8 +189,13 @@ class _Reader:
     def stats(self) -> Stats:
         items = self.named_list()
         by = self.named_list() if self.keyword("by") else ()
+        known = {item.name for item in by}
         for item in items:
-            if not _aggregated(item.node):
+            # What was named before may be counted with: `max(a) as x, min(a) as y, x - y as span`.
+            read = fields_of(item.node)
+            named = bool(read) and read <= known
+            known.add(item.name)
+            if not named and not _aggregated(item.node):
                 raise QueryError(f"stats needs aggregate functions, not {item.name}", 0, 0)
         return Stats(items, by)
 
