@@ -41,6 +41,10 @@ def _compile(shape: Any, *, binary: bool) -> Writer:
         return lambda value: {str(key): entry(item) for key, item in value.items()}
     if kind == "timestamp":
         return _timestamp(shape, binary=binary)
+    return _scalar(kind, binary=binary)
+
+
+def _scalar(kind: str, *, binary: bool) -> Writer:
     simple: dict[str, Writer] = {
         "blob": _same if binary else _base64,
         "integer": int,
@@ -50,6 +54,13 @@ def _compile(shape: Any, *, binary: bool) -> Writer:
         "boolean": bool,
     }
     return simple.get(kind, str)
+
+
+def _member(shape: Shape, *, binary: bool) -> Writer:
+    # Most members are scalars; they are written without a detour.
+    if shape.type_name in {"structure", "list", "map", "timestamp"}:
+        return _late(shape, binary=binary)
+    return _scalar(shape.type_name, binary=binary)
 
 
 def _late(shape: Shape, *, binary: bool) -> Writer:
@@ -70,7 +81,7 @@ def _structure(shape: Any, *, binary: bool) -> Writer:
     if getattr(shape, "is_document_type", False):
         return _same
     table = {
-        name: (member.serialization.get("name", name), _late(member, binary=binary))
+        name: (member.serialization.get("name", name), _member(member, binary=binary))
         for name, member in shape.members.items()
         if member.serialization.get("location") is None
     }
