@@ -165,20 +165,21 @@ def get_function(
 def _missing(account: Account, name: str, qualifier: str | None) -> MissingError:
     """Say what exists instead: qualifiers of the function, or the nearest names."""
     where = f"account {account.account_id}, region {account.region}"
-    if qualifier and name in function_names(account):
-        known = tuple(alias.name for alias in list_aliases(account, name))
-        return MissingError(
-            f"Function {name!r} has no version or alias {qualifier!r} in {where}.",
-            nearest=known,
-            searched=where,
-            remedy=f"Its aliases are: {', '.join(known)}." if known else "It has no aliases.",
-        )
     try:
         names = function_names(account)
+        if qualifier and qualifier != LATEST and name in names:
+            known = tuple(alias.name for alias in list_aliases(account, name))
+            return MissingError(
+                f"Function {name!r} has no version or alias {qualifier!r} in {where}.",
+                nearest=known,
+                searched=where,
+                remedy=f"Its aliases are: {', '.join(known)}." if known else "It has no aliases.",
+            )
         nearest = nearest_names(account, name)
-    except AwsError as error:
+    except (AwsError, MissingError) as error:
+        # Not being allowed to look for the nearest must not hide that it is missing.
         return MissingError(
-            f"There is no function {name!r} in {where}.",
+            f"There is no function {name!r}{f' with {qualifier!r}' if qualifier else ''} in {where}.",
             searched=where,
             remedy=f"The nearest names could not be looked up: {error.message}",
         )

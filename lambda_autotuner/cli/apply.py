@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lambda_autotuner.cli.door import Door, common_options, pass_door
-from lambda_autotuner.errors import EXIT_DONE, EXIT_NEGATIVE
+from lambda_autotuner.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NEGATIVE
 
 
 @click.command("apply")
@@ -16,6 +16,8 @@ from lambda_autotuner.errors import EXIT_DONE, EXIT_NEGATIVE
 @pass_door
 def command(door: Door, /, *, plans: tuple[str, ...], dry_run: bool, keep_going: bool) -> int:
     """Carry out approved plans, one after the other."""
+    from rich.console import Group
+
     from lambda_autotuner import rollout
     from lambda_autotuner.cli.rollout_views import show_outcome, traced
 
@@ -23,8 +25,8 @@ def command(door: Door, /, *, plans: tuple[str, ...], dry_run: bool, keep_going:
         account, journal, settings = workspace.account, workspace.journal, workspace.settings
         actor = rollout.current_user()
         if len(plans) == 1 or dry_run:
-            for plan in plans:
-                outcome = rollout.apply_plan(
+            outcomes = [
+                rollout.apply_plan(
                     account,
                     journal,
                     settings,
@@ -33,7 +35,11 @@ def command(door: Door, /, *, plans: tuple[str, ...], dry_run: bool, keep_going:
                     dry=dry_run,
                     progress=lambda line: door.say(line, style="dim"),
                 )
-                door.emit(outcome.to_dict(), text=show_outcome(outcome))
+                for plan in plans
+            ]
+            data = [outcome.to_dict() for outcome in outcomes]
+            text = Group(*(show_outcome(outcome) for outcome in outcomes))
+            door.emit(data[0] if len(data) == 1 else data, text=text)
             if not dry_run:
                 door.say(f"Next: lambda-autotuner watch {plans[0]}", style="dim")
             return EXIT_DONE
@@ -47,6 +53,8 @@ def command(door: Door, /, *, plans: tuple[str, ...], dry_run: bool, keep_going:
             progress=lambda line: door.say(line, style="dim"),
         )
         door.emit(result.to_dict(), text=_batch(result))
+        if result.interrupted:
+            return EXIT_INTERRUPTED
         return EXIT_NEGATIVE if result.failures else EXIT_DONE
 
 

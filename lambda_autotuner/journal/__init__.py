@@ -1,6 +1,7 @@
 """What was planned, done and seen: an append-only journal in SQLite or PostgreSQL."""
 
-from lambda_autotuner.journal.locks import BusyError
+from lambda_autotuner.journal.database import JournalError
+from lambda_autotuner.journal.locks import BusyError, LostLockError
 from lambda_autotuner.journal.plans import UsedError
 from lambda_autotuner.journal.proposals import DecidedError
 from lambda_autotuner.journal.records import (
@@ -22,6 +23,8 @@ __all__ = [
     "Entry",
     "Intent",
     "Journal",
+    "JournalError",
+    "LostLockError",
     "Proposal",
     "StoredPlan",
     "Transition",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from lambda_autotuner.errors import AccountError, SettingsError
 from lambda_autotuner.journal import schema
-from lambda_autotuner.journal.locks import hold
+from lambda_autotuner.journal.locks import Check, LostLockError, hold
 from lambda_autotuner.journal.records import Entry, from_stamp, from_text, to_stamp, to_text
 from mlflow_integration.execution import active_execution
 
@@ -25,6 +25,10 @@ def current_trace_id() -> str | None:
     """The trace of the execution that is under way in this context, if any."""
     execution = active_execution()
     return None if execution is None else execution.trace_id
+
+
+class JournalError(AccountError):
+    """The journal could not be read or written: locked, full, or its server is gone."""
 
 
 class Database:
@@ -50,9 +54,10 @@ class Database:
         """
         self._clock = clock
         self._trace_id = trace_id
+        self._held: dict[str, Check] = {}
         self.engine = schema.open_engine(schema.parse_url(url))
         try:
-            with self._write() as connection:
+            with self._transaction(writes=True) as connection:
                 schema.prepare(connection)
         except OperationalError as error:
             self.engine.dispose()
@@ -95,25 +100,61 @@ class Database:
         """The journal's clock."""
         return self._clock()
 
-    def hold(self, name: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
         """Hold a lock between processes that is free again when its holder dies.
 
         Raises:
             BusyError: somebody else holds it.
+            JournalError: the server cannot be asked.
         """
-        return hold(self.engine, name)
+        with ExitStack() as stack:
+            with self._translated():
+                self._held[name] = stack.enter_context(hold(self.engine, name))
+            try:
+                yield
+            finally:
+                del self._held[name]
+
+    def refuse_unheld(self, name: str) -> None:
+        """Make sure that a lock is held still, right before what must not happen without it.
+
+        Raises:
+            LostLockError: it was lost with its connection, or never taken.
+        """
+        check = self._held.get(name)
+        if check is None:
+            raise LostLockError(f"{name} is not held.")
+        check()
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            reason = " ".join(str(error.orig).split())
+            raise JournalError(
+                f"The journal {self.location} could not be used: {reason}.",
+                remedy="Put that right (space, permissions, server) and type the command again: "
+                "it looks at the account first and finishes or undoes what was begun.",
+            ) from error
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
         with (
-            self.engine.connect().execution_options(writes=True) as connection,
+            self.engine.connect().execution_options(writes=writes) as connection,
             connection.begin(),
         ):
             yield connection
 
     @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._translated(), self._transaction(writes=True) as connection:
+            yield connection
+
+    @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection, connection.begin():
+        with self._translated(), self._transaction(writes=False) as connection:
             yield connection
 
     def new_id(self, prefix: str) -> str:

@@ -1,14 +1,8 @@
 """Changing a function safely: plan, approve, apply, watch, promote or roll back."""
 
-from lambda_autotuner.rollout.applying import (
-    BatchResult,
-    LeftOpenError,
-    Outcome,
-    UndoneError,
-    apply_batch,
-    apply_plan,
-)
+from lambda_autotuner.rollout.applying import LeftOpenError, Outcome, UndoneError, apply_plan
 from lambda_autotuner.rollout.approval import current_user, decide
+from lambda_autotuner.rollout.batch import BatchResult, apply_batch
 from lambda_autotuner.rollout.guardrails import Finding
 from lambda_autotuner.rollout.plan import AlteredPlanError, Bounds, Plan, State, Strategy, read_plan
 from lambda_autotuner.rollout.planning import Draft, RefusedPlanError, make_plan

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import AutotunerError, RefusedError
-from lambda_autotuner.journal import Journal, UsedError
-from lambda_autotuner.journal.locks import function_lock
+from lambda_autotuner.journal import Journal, JournalError, Transition, UsedError
 from lambda_autotuner.rollout.approval import decide, matching_rule, refuse_expired
 from lambda_autotuner.rollout.executor import (
     Progress,
     Worker,
     do_all,
     dry_run,
+    lock_of,
     make_worker,
-    undo_all,
+    positions_of,
+    undo_own,
 )
 from lambda_autotuner.rollout.guardrails import Finding
 from lambda_autotuner.rollout.plan import AlteredPlanError, Plan, State, Strategy, read_plan
@@ -107,11 +109,12 @@ def apply_plan(
     )
     if dry:
         return _dry_run(worker, settings)
-    with journal.hold(function_lock(plan.account_id, plan.region, plan.function)):
+    with journal.hold(lock_of(plan)):
         findings = _ready(worker, settings, actor)
+        _rehearse(worker)
         state = journal.state(plan.id)
-        journal.transition(plan.id, State.APPLYING, expected=state, actor=actor)
-        return _carry_out(worker, actor, tuple(findings))
+        state = journal.transition(plan.id, State.APPLYING, expected=state, actor=actor)
+        return _carry_out(worker, state, actor, tuple(findings))
 
 
 def _dry_run(worker: Worker, settings: Settings) -> Outcome:
@@ -171,6 +174,19 @@ def _ready(worker: Worker, settings: Settings, actor: str) -> list[Finding]:
     return findings
 
 
+def _rehearse(worker: Worker) -> None:
+    """Make every read that the steps need: what fails or surprises does so before any write.
+
+    Raises:
+        ConflictError: the account is not as the plan found it.
+        AwsError: something that the steps must read cannot be read.
+    """
+    positions = positions_of(worker, apply_steps(worker.plan))
+    found = [item for position in positions for item in position.found]
+    if found:
+        raise ConflictError(worker.plan, tuple(found))
+
+
 def _approve_by_policy(worker: Worker, settings: Settings) -> None:
     rule = matching_rule(worker.context.account, settings.approval, worker.plan)
     if rule is not None:
@@ -186,14 +202,21 @@ def _approve_by_policy(worker: Worker, settings: Settings) -> None:
         )
 
 
-def _carry_out(worker: Worker, actor: str, findings: tuple[Finding, ...]) -> Outcome:
+def _carry_out(
+    worker: Worker, state: Transition, actor: str, findings: tuple[Finding, ...]
+) -> Outcome:
     plan, journal = worker.plan, worker.journal
     try:
         do_all(worker, apply_steps(plan), "apply")
     except AutotunerError as error:
-        raise undo_after(worker, error, actor) from error
+        raise undo_after(worker, state, error, actor) from error
+    except KeyboardInterrupt as stop:
+        # A second Ctrl-C stops this, too; then the next command undoes it.
+        interrupted = AutotunerError("it was interrupted")
+        worker.progress(undo_after(worker, state, interrupted, actor).message)
+        raise stop from None
     reached = applied_state(plan)
-    journal.transition(plan.id, reached, expected=journal.state(plan.id), actor=actor)
+    journal.transition(plan.id, reached, expected=state, actor=actor)
     return Outcome(plan, reached, applied_message(plan), findings)
 
 
@@ -210,36 +233,31 @@ def applied_message(plan: Plan) -> str:
     return "Applied: all traffic meets the change. Watch it with `lambda-autotuner watch`."
 
 
-def undo_after(worker: Worker, error: AutotunerError, actor: str) -> AutotunerError:
-    """Undo what a failed apply has done, and say in which state that left things."""
+def undo_after(
+    worker: Worker, state: Transition, error: AutotunerError, actor: str
+) -> AutotunerError:
+    """Undo what a failed apply has done, and say in which state that left things.
+
+    Args:
+        worker: at work on the plan.
+        state: the plan's state as this process moved it.
+        error: what went wrong.
+        actor: who applies.
+    """
     plan, journal = worker.plan, worker.journal
     reason = mask_text(error.message)
     worker.progress(f"failed: {reason}; undoing")
     try:
-        undo_all(worker, "undo")
+        undo_own(worker, "undo")
+        journal.transition(
+            plan.id, State.UNDONE, expected=state, actor=actor, data={"reason": reason}
+        )
     except ConflictError as conflict:
         data = {"reason": reason, "found": [item.to_dict() for item in conflict.found]}
-        state = journal.state(plan.id)
         journal.transition(plan.id, State.CONFLICT, expected=state, actor=actor, data=data)
         return conflict
     except AutotunerError as second:
-        journal.record(
-            "plan.left_open",
-            plan_id=plan.id,
-            account_id=plan.account_id,
-            region=plan.region,
-            function=plan.function,
-            actor=actor,
-            data={"reason": reason, "undo": mask_text(second.message)},
-        )
-        left = LeftOpenError(
-            f"Plan {plan.id} failed ({reason}) and could not be undone yet: {second.message}",
-            remedy="The next command goes on undoing it; `lambda-autotuner history` shows it.",
-        )
-        left.exit_code = second.exit_code
-        return left
-    state = journal.state(plan.id)
-    journal.transition(plan.id, State.UNDONE, expected=state, actor=actor, data={"reason": reason})
+        return _left_open(worker, reason, second, actor)
     undone = UndoneError(
         f"Plan {plan.id} failed and was undone, everything is as before: {reason}",
         remedy=error.remedy,
@@ -248,57 +266,22 @@ def undo_after(worker: Worker, error: AutotunerError, actor: str) -> AutotunerEr
     return undone
 
 
-@dataclass
-class BatchResult:
-    """How a batch of plans went."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "applied": [outcome.to_dict() for outcome in self.outcomes],
-            "failed": [{"plan_id": plan, "reason": reason} for plan, reason in self.failures],
-            "skipped": self.skipped,
-        }
-
-
-def apply_batch(
-    account: Account,
-    journal: Journal,
-    settings: Settings,
-    plan_ids: Iterable[str],
-    *,
-    actor: str,
-    stop_on_failure: bool = True,
-    progress: Progress | None = None,
-) -> BatchResult:
-    """Apply several plans one after the other.
-
-    Args:
-        account: where the functions are.
-        journal: where the plans are.
-        settings: as for `apply_plan`.
-        plan_ids: ids in the order in which to apply them.
-        actor: who applies.
-        stop_on_failure: leave the rest alone after the first plan that does not work out.
-        progress: is told about every plan and call.
-    """
-    result = BatchResult()
-    ids = list(plan_ids)
-    say = progress or (lambda _: None)
-    for number, plan_id in enumerate(ids, start=1):
-        say(f"[{number}/{len(ids)}] {plan_id}")
-        try:
-            outcome = apply_plan(
-                account, journal, settings, plan_id, actor=actor, progress=progress
-            )
-            result.outcomes.append(outcome)
-        except AutotunerError as error:
-            result.failures.append((plan_id, str(error)))
-            if stop_on_failure:
-                result.skipped = ids[number:]
-                break
-    return result
+def _left_open(worker: Worker, reason: str, second: AutotunerError, actor: str) -> AutotunerError:
+    plan = worker.plan
+    # The journal may be what failed; its last record says that the plan is under way.
+    with suppress(JournalError):
+        worker.journal.record(
+            "plan.left_open",
+            plan_id=plan.id,
+            account_id=plan.account_id,
+            region=plan.region,
+            function=plan.function,
+            actor=actor,
+            data={"reason": reason, "undo": mask_text(second.message)},
+        )
+    left = LeftOpenError(
+        f"Plan {plan.id} failed ({reason}) and could not be undone yet: {second.message}",
+        remedy="The next command goes on undoing it; `lambda-autotuner history` shows it.",
+    )
+    left.exit_code = second.exit_code
+    return left

@@ -11,7 +11,9 @@ from lambda_autotuner.aws.errors import AwsError, MissingError
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import AutotunerError
 from lambda_autotuner.journal import Journal
+from lambda_autotuner.journal.locks import function_lock
 from lambda_autotuner.rollout.plan import Plan
+from lambda_autotuner.rollout.snapshot import Difference
 from lambda_autotuner.rollout.steps import (
     ConflictError,
     Context,
@@ -31,6 +33,7 @@ _FIRST_BACKOFF_SECONDS = 0.2
 _LONGEST_BACKOFF_SECONDS = 10.0
 # How long a call whose sender died may still be on its way before it counts as not sent.
 _GRACE_SECONDS = 2.0
+_SNAPSHOT_SECONDS = 900.0
 
 
 @dataclass
@@ -47,6 +50,11 @@ class Worker:
         return self.context.plan
 
 
+def lock_of(plan: Plan) -> str:
+    """The name of the lock that whoever carries this plan out holds."""
+    return function_lock(plan.account_id, plan.region, plan.function)
+
+
 def make_worker(
     account: Account,
     journal: Journal,
@@ -57,10 +65,15 @@ def make_worker(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Worker:
     """A worker that knows what earlier runs of the same plan wrote down."""
+    if "PublishedVersions" in {plan.snapshot["snapstart"], plan.after.get("snapstart")}:
+        # A version with SnapStart is ready only when its snapshot is: that takes minutes.
+        settle_seconds = max(settle_seconds, _SNAPSHOT_SECONDS)
     context = Context(account, plan, settle_seconds=settle_seconds, sleep=sleep)
     for action in journal.actions(plan.id):
         if action.step == "publish" and action.data.get("reused"):
             context.reused_version = str(action.data["version"])
+        if action.step == "publish" and action.data.get("kept"):
+            context.kept_version = str(action.data["kept"])
     return Worker(context, journal, progress or (lambda _: None))
 
 
@@ -115,7 +128,7 @@ def _drive(worker: Worker, step: Step, phase: str, *, undo: bool) -> None:
 
 
 def _send(worker: Worker, step: Step, phase: str, position: Position, *, undo: bool) -> None:
-    """One attempt, between its two journal records."""
+    """One attempt, between its two journal records, while the function's lock is held for sure."""
     request = step.request(worker.context, position, undo=undo)
     operation = step.undo_operation if undo else step.operation
     action = worker.journal.begin_action(
@@ -129,6 +142,7 @@ def _send(worker: Worker, step: Step, phase: str, position: Position, *, undo: b
             inputs={"operation": f"lambda:{operation}", "request": step.shown(request)},
             attributes={"plan_id": worker.plan.id},
         ) as span:
+            worker.journal.refuse_unheld(lock_of(worker.plan))
             result = step.run(worker.context, request, undo=undo)
             span.set_outputs(result)
     except AutotunerError as error:
@@ -158,13 +172,40 @@ def undo_all(worker: Worker, phase: str) -> None:
         ConflictError: with the differences.
         AwsError: the account refuses, or does not answer for too long.
     """
-    steps = undo_steps(worker.plan)
-    positions = positions_of(worker, steps)
-    foreign = [item for position in positions for item in position.found]
-    if foreign:
-        raise ConflictError(worker.plan, tuple(foreign))
-    for step in steps:
+    refuse_foreign(worker)
+    for step in undo_steps(worker.plan):
         undo_step(worker, step, phase)
+
+
+def refuse_foreign(worker: Worker) -> None:
+    """Refuse to go on where somebody else changed what the plan is about.
+
+    Raises:
+        ConflictError: with the differences.
+    """
+    found = [item for it in positions_of(worker, undo_steps(worker.plan)) for item in it.found]
+    if found:
+        raise ConflictError(worker.plan, tuple(found))
+
+
+def undo_own(worker: Worker, phase: str) -> None:
+    """Go back as far as nobody else is concerned.
+
+    For changes that have to be undone although somebody else changed the function meanwhile:
+    traffic goes back and the plan's version is deleted, and what somebody else changed stays.
+
+    Raises:
+        ConflictError: with what was left alone; everything else is undone.
+        AwsError: the account refuses, or does not answer for too long.
+    """
+    left: list[Difference] = []
+    for step in undo_steps(worker.plan):
+        try:
+            undo_step(worker, step, phase)
+        except ConflictError as conflict:
+            left += [item for item in conflict.found if item not in left]
+    if left:
+        raise ConflictError(worker.plan, tuple(left), undone=True)
 
 
 def positions_of(worker: Worker, steps: Sequence[Step]) -> list[Position]:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import AutotunerError, RefusedError
 from lambda_autotuner.journal import BusyError, Journal, Transition
-from lambda_autotuner.journal.locks import function_lock
 from lambda_autotuner.rollout.applying import Outcome, applied_state
 from lambda_autotuner.rollout.executor import (
     Progress,
     Worker,
+    lock_of,
     make_worker,
     positions_of,
+    refuse_foreign,
     undo_all,
+    undo_own,
     wait_for_stray_calls,
 )
 from lambda_autotuner.rollout.plan import DONE, UNSETTLED, WATCHED, Plan, State, read_plan
 from lambda_autotuner.rollout.steps import ConflictError, Where
-from lambda_autotuner.rollout.traffic_steps import apply_steps, promote_step, undo_steps
+from lambda_autotuner.rollout.traffic_steps import apply_steps, promote_step
 from lambda_autotuner.settings import Settings
 from mlflow_integration.masking import mask_text
 
@@ -55,7 +58,7 @@ def roll_back(
         progress=progress,
         sleep=sleep,
     )
-    with journal.hold(function_lock(plan.account_id, plan.region, plan.function)):
+    with journal.hold(lock_of(plan)):
         state = journal.state(plan.id)
         if state.state not in {*WATCHED, *DONE}:
             raise RefusedError(
@@ -73,17 +76,42 @@ def roll_back_held(worker: Worker, state: Transition, actor: str, reason: str) -
         AwsError: the account refuses or does not answer; the next command goes on.
     """
     plan, journal = worker.plan, worker.journal
-    foreign = [item for found in positions_of(worker, undo_steps(plan)) for item in found.found]
-    if foreign:
-        raise ConflictError(plan, tuple(foreign))
+    refuse_foreign(worker)
     data = {"reason": mask_text(reason)}
-    journal.transition(plan.id, State.ROLLING_BACK, expected=state, actor=actor, data=data)
+    state = journal.transition(plan.id, State.ROLLING_BACK, expected=state, actor=actor, data=data)
     undo_all(worker, "rollback")
-    journal.transition(
-        plan.id, State.ROLLED_BACK, expected=journal.state(plan.id), actor=actor, data=data
-    )
-    message = f"Rolled back: {plan.function} is as before."
+    journal.transition(plan.id, State.ROLLED_BACK, expected=state, actor=actor, data=data)
+    message = f"Rolled back: {plan.function} is as before.{kept_words(worker)}"
     return Outcome(plan, State.ROLLED_BACK, f"{message} {reason}".strip())
+
+
+def give_up_held(worker: Worker, state: Transition, actor: str, reason: str) -> Outcome:
+    """Undo a change that does harm although somebody else changed the function meanwhile.
+
+    Traffic goes back to what served it before; what somebody else changed is left alone.
+
+    Raises:
+        AwsError: the account refuses or does not answer; the next command goes on.
+    """
+    plan, journal = worker.plan, worker.journal
+    data: dict[str, Any] = {"reason": mask_text(reason)}
+    state = journal.transition(plan.id, State.ROLLING_BACK, expected=state, actor=actor, data=data)
+    try:
+        undo_own(worker, "rollback")
+    except ConflictError as conflict:
+        data["found"] = [item.to_dict() for item in conflict.found]
+        journal.transition(plan.id, State.CONFLICT, expected=state, actor=actor, data=data)
+        return Outcome(plan, State.CONFLICT, f"{reason} {conflict.message}")
+    journal.transition(plan.id, State.ROLLED_BACK, expected=state, actor=actor, data=data)
+    return Outcome(plan, State.ROLLED_BACK, f"Rolled back: {plan.function} is as before. {reason}")
+
+
+def kept_words(worker: Worker) -> str:
+    """What is said about a version that could not be deleted."""
+    kept = worker.context.kept_version
+    if kept is None or kept == worker.context.reused_version:
+        return ""
+    return f" Its version {kept} stays, since somebody else uses it."
 
 
 def refuse_elsewhere(account: Account, plan: Plan) -> None:
@@ -144,14 +172,15 @@ def reconcile(
         if (stored.account_id, stored.region) != (account.account_id, account.region):
             continue
         try:
-            with journal.hold(function_lock(stored.account_id, stored.region, stored.function)):
-                now = journal.state(stored.id)
+            plan = read_plan(stored)
+            with journal.hold(lock_of(plan)):
+                now = journal.state(plan.id)
                 if now.state not in UNSETTLED:
                     continue
                 worker = make_worker(
                     account,
                     journal,
-                    read_plan(stored),
+                    plan,
                     settle_seconds=settings.rollout.settle_timeout_seconds,
                     progress=progress,
                     sleep=sleep,
@@ -172,20 +201,21 @@ def _reconcile_one(worker: Worker, state: Transition) -> Reconciled:
         return Reconciled(plan.id, plan.function, state.state, state.state, message)
     wait_for_stray_calls(worker, apply_steps(plan))
     if state.state == State.PROMOTING:
-        return _settle_promotion(worker, state)
+        return settle_promotion(worker, state)
     if state.state == State.APPLYING:
         where = [position.where for position in positions_of(worker, apply_steps(plan))]
         if all(item is Where.AFTER for item in where):
             return _close(worker, state, applied_state(plan), "all its steps had been taken")
     reached = State.ROLLED_BACK if state.state == State.ROLLING_BACK else State.UNDONE
     try:
-        undo_all(worker, "reconcile")
+        undo_own(worker, "reconcile")
     except ConflictError as conflict:
         return _close(worker, state, State.CONFLICT, conflict.message)
-    return _close(worker, state, reached, "it was undone; everything is as before")
+    message = f"it was undone; everything is as before.{kept_words(worker)}"
+    return _close(worker, state, reached, message.rstrip("."))
 
 
-def _settle_promotion(worker: Worker, state: Transition) -> Reconciled:
+def settle_promotion(worker: Worker, state: Transition) -> Reconciled:
     """One call decides a promotion: it happened or it did not."""
     position = promote_step().position(worker.context)
     if position.where is Where.AFTER:

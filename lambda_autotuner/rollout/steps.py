@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from lambda_autotuner.aws.configuration import LATEST, configuration_from
-from lambda_autotuner.aws.errors import AwsError, ErrorCode
+from lambda_autotuner.aws.errors import AwsError, ErrorCode, MissingError
 from lambda_autotuner.aws.functions import raw_configuration
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import AutotunerError, RefusedError
@@ -53,11 +53,13 @@ class Position:
 class ConflictError(RefusedError):
     """Somebody else changed the function; nothing of theirs is overwritten."""
 
-    def __init__(self, plan: Plan, found: tuple[Difference, ...]) -> None:
+    def __init__(self, plan: Plan, found: tuple[Difference, ...], *, undone: bool = False) -> None:
         self.found = found
         shown = "; ".join(str(item) for item in found)
+        rest = " Theirs was left alone; everything else was undone." if undone else ""
         super().__init__(
-            f"{plan.function} was changed by somebody else since plan {plan.id} was made: {shown}.",
+            f"{plan.function} was changed by somebody else since plan {plan.id} was made: "
+            f"{shown}.{rest}",
             remedy="Look at the change, then make a new plan.",
         )
 
@@ -74,6 +76,7 @@ class Context:
         settle_seconds: how long an update may take before it counts as failed.
         sleep: how to wait; for tests.
         reused_version: a version that PublishVersion gave back although this plan did not make it.
+        kept_version: the plan's own version that is not deleted, since somebody else uses it now.
     """
 
     account: Account
@@ -81,21 +84,18 @@ class Context:
     settle_seconds: float = 120.0
     sleep: Callable[[float], None] = time.sleep
     reused_version: str | None = None
+    kept_version: str | None = None
 
     def settled_configuration(self, qualifier: str = LATEST) -> dict[str, Any]:
-        """The configuration once no update is under way.
+        """The configuration once no update is under way, whether it failed or not.
 
         Raises:
-            SettleError: the update failed or did not end in time.
+            SettleError: the update did not end in time.
         """
         waited, wait = 0.0, _FIRST_WAIT_SECONDS
         while True:
             raw = raw_configuration(self.account, self.plan.function, qualifier)
-            configuration = configuration_from(raw)
-            if configuration.last_update_status == "Failed" or configuration.state == "Failed":
-                reason = configuration.last_update_reason or configuration.state_reason
-                raise SettleError(f"The update of {self.plan.function} failed: {reason}.")
-            if not configuration.updating:
+            if not configuration_from(raw).updating:
                 return raw
             if waited >= self.settle_seconds:
                 raise SettleError(
@@ -105,6 +105,22 @@ class Context:
             self.sleep(wait)
             waited += wait
             wait = min(_LONGEST_WAIT_SECONDS, wait * 1.6)
+
+    def successful_configuration(self, qualifier: str = LATEST) -> dict[str, Any]:
+        """The same, for what goes on from there: a failed update is the end of it.
+
+        Raises:
+            SettleError: the update failed or did not end in time.
+        """
+        raw = self.settled_configuration(qualifier)
+        found = configuration_from(raw)
+        if found.last_update_status == "Failed" or found.state == "Failed":
+            reason = found.last_update_reason or found.state_reason or "no reason given"
+            raise SettleError(
+                f"The update of {self.plan.function} failed: {reason.rstrip('.')}.",
+                remedy="Look at the reason that Lambda gives, then make a new plan.",
+            )
+        return raw
 
 
 class Step(ABC):
@@ -141,23 +157,27 @@ class Step(ABC):
         del context
 
 
-def _latest_position(context: Context, own: tuple[str, ...]) -> tuple[Position, dict[str, Any]]:
+def _latest_position(context: Context, own: tuple[str, ...]) -> Position:
     """Where `$LATEST` stands in the fields that a step sets; anything else is somebody else's."""
     plan = context.plan
-    raw = context.settled_configuration()
+    try:
+        raw = context.settled_configuration()
+    except MissingError:
+        gone = Difference("function", plan.function, "deleted")
+        return Position(Where.FOREIGN, found=(gone,))
     snapshot = take_snapshot(raw, plan.salt)
     revision_id = str(raw.get("RevisionId", ""))
     fields = [name for name in own if name in plan.after]
     foreign = differences(plan.snapshot, snapshot, ignore=plan.version_changes)
     now = {name: snapshot[name] for name in fields}
     if foreign:
-        return Position(Where.FOREIGN, revision_id, tuple(foreign)), raw
+        return Position(Where.FOREIGN, revision_id, tuple(foreign))
     if now == {name: plan.after[name] for name in fields}:
-        return Position(Where.AFTER, revision_id), raw
+        return Position(Where.AFTER, revision_id)
     if now == {name: plan.snapshot[name] for name in fields}:
-        return Position(Where.BEFORE, revision_id), raw
+        return Position(Where.BEFORE, revision_id)
     expected = {name: plan.snapshot[name] for name in fields}
-    return Position(Where.FOREIGN, revision_id, tuple(differences(expected, now))), raw
+    return Position(Where.FOREIGN, revision_id, tuple(differences(expected, now)))
 
 
 class ConfigurationStep(Step):
@@ -169,7 +189,11 @@ class ConfigurationStep(Step):
 
     def position(self, context: Context) -> Position:
         """See `Step`."""
-        return _latest_position(context, CONFIGURATION_FIELDS)[0]
+        return _latest_position(context, CONFIGURATION_FIELDS)
+
+    def verify(self, context: Context) -> None:
+        """See `Step`."""
+        context.successful_configuration()
 
     def request(self, context: Context, position: Position, *, undo: bool) -> dict[str, Any]:
         """See `Step`."""
@@ -202,7 +226,11 @@ class ArchitectureStep(Step):
 
     def position(self, context: Context) -> Position:
         """See `Step`."""
-        return _latest_position(context, CODE_FIELDS)[0]
+        return _latest_position(context, CODE_FIELDS)
+
+    def verify(self, context: Context) -> None:
+        """See `Step`."""
+        context.successful_configuration()
 
     def request(self, context: Context, position: Position, *, undo: bool) -> dict[str, Any]:
         """See `Step`."""
@@ -240,11 +268,14 @@ class PublishStep(Step):
     undo_operation = "DeleteFunction"
 
     def position(self, context: Context) -> Position:
-        """See `Step`."""
+        """See `Step`; a version that somebody else uses by now counts as not this plan's."""
         number = self.published(context)
-        if number is not None:
+        if number is not None and number != context.kept_version:
             return Position(Where.AFTER, detail={"version": number})
-        raw = context.settled_configuration()
+        try:
+            raw = context.settled_configuration()
+        except MissingError:
+            return Position(Where.BEFORE)
         return Position(Where.BEFORE, str(raw.get("RevisionId", "")))
 
     def published(self, context: Context) -> str | None:
@@ -255,9 +286,12 @@ class PublishStep(Step):
         pages = context.account.pages(
             "lambda", "ListVersionsByFunction", FunctionName=plan.function
         )
-        for raw in pages:
-            if raw.get("Version") != LATEST and raw.get("Description") == plan.marker:
-                return str(raw["Version"])
+        try:
+            for raw in pages:
+                if raw.get("Version") != LATEST and raw.get("Description") == plan.marker:
+                    return str(raw["Version"])
+        except MissingError:
+            return None
         return None
 
     def request(self, context: Context, position: Position, *, undo: bool) -> dict[str, Any]:
@@ -275,11 +309,9 @@ class PublishStep(Step):
     def run(self, context: Context, request: dict[str, Any], *, undo: bool) -> dict[str, Any]:
         """Publish after a last look at `$LATEST`; delete only what this plan published."""
         if undo:
-            if context.reused_version is not None:
-                return {"kept": context.reused_version}
-            return super().run(context, request, undo=True)
+            return self._delete(context, request)
         plan = context.plan
-        raw = context.settled_configuration()
+        raw = context.successful_configuration()
         self._refuse_others(plan, take_snapshot(raw, plan.salt), "$LATEST")
         answer = context.account.call("lambda", self.operation, **request)
         version = str(answer["Version"])
@@ -287,6 +319,19 @@ class PublishStep(Step):
             # Lambda gives the last version back when nothing has changed since.
             context.reused_version = version
         return {"version": version, "reused": context.reused_version is not None}
+
+    def _delete(self, context: Context, request: dict[str, Any]) -> dict[str, Any]:
+        """Lambda refuses to delete a version that another alias names: that one stays."""
+        if context.reused_version is not None:
+            context.kept_version = context.reused_version
+            return {"kept": context.reused_version}
+        try:
+            return super().run(context, request, undo=True)
+        except AwsError as error:
+            if error.code is not ErrorCode.CONFLICT:
+                raise
+            context.kept_version = str(request["Qualifier"])
+            return {"kept": context.kept_version, "reason": error.message}
 
     def verify(self, context: Context) -> None:
         """The version may differ from the alias's only in what the plan names.
@@ -298,7 +343,7 @@ class PublishStep(Step):
         version = self.published(context)
         if version is None:
             raise SettleError(f"The version of plan {context.plan.id} was not published.")
-        raw = context.settled_configuration(version)
+        raw = context.successful_configuration(version)
         self._refuse_others(context.plan, take_snapshot(raw, context.plan.salt), version)
 
     def _refuse_others(self, plan: Plan, snapshot: Mapping[str, Any], what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from lambda_autotuner.rollout.snapshot import Difference
 from lambda_autotuner.rollout.steps import (
     ArchitectureStep,
     ConfigurationStep,
+    ConflictError,
     Context,
     Position,
     PublishStep,
@@ -45,7 +47,11 @@ class RouteStep(Step):
         held = plan.alias
         if held is None:
             raise SettleError(f"Plan {plan.id} has no alias to route.")
-        alias = get_alias(context.account, plan.function, held.name)
+        try:
+            alias = get_alias(context.account, plan.function, held.name)
+        except MissingError:
+            gone = Difference(f"alias {held.name}", _route(held.version, {}), "deleted")
+            return Position(Where.FOREIGN, found=(gone,), detail={"version": version})
         route = _route(alias.version, alias.weights)
         detail = {"version": version, "route": route}
         mine = version is not None and set(alias.weights) <= {version}
@@ -63,6 +69,11 @@ class RouteStep(Step):
         if where is Where.FOREIGN:
             found = (Difference(f"route of {held.name}", _route(held.version, {}), route),)
         return Position(where, alias.revision_id, found, detail)
+
+    def verify(self, context: Context) -> None:
+        """Provisioned environments of the alias move with it: all of them must be there."""
+        if self.weight is None and context.plan.strategy is Strategy.SWITCH:
+            wait_for_provisioned(context)
 
     def request(self, context: Context, position: Position, *, undo: bool) -> dict[str, Any]:
         """See `Step`."""
@@ -108,17 +119,63 @@ def _route(version: str, weights: Any) -> str:
     return f"version {version}" + (f" with {', '.join(parts)}" if parts else "")
 
 
-class ReservedStep(Step):
-    """Reserved concurrency; Lambda offers no revision to guard it, so it is read just before."""
+class ConcurrencyStep(Step):
+    """A concurrency setting, which Lambda guards by no revision.
+
+    It is read once more right before it is written: what somebody else wrote since the last look
+    is seen then and left alone. What is written within that one round trip cannot be seen, and
+    nothing that Lambda offers could tell.
+    """
+
+    field: ClassVar[str]
+    parameter: ClassVar[str]
+    removal: ClassVar[str]
+
+    @abstractmethod
+    def now(self, context: Context) -> int | None:
+        """The value in the account; None when there is none."""
+
+    def position(self, context: Context) -> Position:
+        """See `Step`."""
+        plan = context.plan
+        try:
+            now = self.now(context)
+        except MissingError:
+            gone = Difference("function", plan.function, "deleted")
+            return Position(Where.FOREIGN, found=(gone,))
+        if now == plan.after[self.field]:
+            return Position(Where.AFTER)
+        if now == plan.before[self.field]:
+            return Position(Where.BEFORE)
+        return Position(
+            Where.FOREIGN, found=(Difference(self.field, plan.before[self.field], now),)
+        )
+
+    def run(self, context: Context, request: dict[str, Any], *, undo: bool) -> dict[str, Any]:
+        """Look once more, then put the value or take the setting away."""
+        position = self.position(context)
+        if position.where is Where.FOREIGN:
+            raise ConflictError(context.plan, position.found)
+        if position.where is (Where.BEFORE if undo else Where.AFTER):
+            return {"skipped": "it stands already"}
+        put = self.parameter in request
+        context.account.call("lambda", self.operation if put else self.removal, **request)
+        return {}
+
+
+class ReservedStep(ConcurrencyStep):
+    """Reserved concurrency of the function."""
 
     name = "reserved"
     operation = "PutFunctionConcurrency"
     undo_operation = "PutFunctionConcurrency"
+    field = "reserved_concurrency"
+    parameter = "ReservedConcurrentExecutions"
+    removal = "DeleteFunctionConcurrency"
 
-    def position(self, context: Context) -> Position:
-        """See `Step`."""
-        now = reserved_concurrency(context.account, context.plan.function)
-        return _value_position(context.plan, "reserved_concurrency", now)
+    def now(self, context: Context) -> int | None:
+        """See `ConcurrencyStep`."""
+        return reserved_concurrency(context.account, context.plan.function)
 
     def request(self, context: Context, position: Position, *, undo: bool) -> dict[str, Any]:
         """See `Step`."""
@@ -130,28 +187,22 @@ class ReservedStep(Step):
             request["ReservedConcurrentExecutions"] = value
         return request
 
-    def run(self, context: Context, request: dict[str, Any], *, undo: bool) -> dict[str, Any]:
-        """Put the value, or take the setting away."""
-        del undo
-        put = "ReservedConcurrentExecutions" in request
-        operation = self.operation if put else "DeleteFunctionConcurrency"
-        context.account.call("lambda", operation, **request)
-        return {}
 
-
-class ProvisionedStep(Step):
+class ProvisionedStep(ConcurrencyStep):
     """Provisioned concurrency of the alias."""
 
     name = "provisioned"
     operation = "PutProvisionedConcurrencyConfig"
     undo_operation = "PutProvisionedConcurrencyConfig"
+    field = "provisioned_concurrency"
+    parameter = "ProvisionedConcurrentExecutions"
+    removal = "DeleteProvisionedConcurrencyConfig"
 
-    def position(self, context: Context) -> Position:
-        """See `Step`."""
+    def now(self, context: Context) -> int | None:
+        """See `ConcurrencyStep`."""
         plan = context.plan
         found = provisioned_concurrency(context.account, plan.function, plan.qualifier or "")
-        now = found.requested if found else None
-        return _value_position(plan, "provisioned_concurrency", now)
+        return found.requested if found else None
 
     def request(self, context: Context, position: Position, *, undo: bool) -> dict[str, Any]:
         """See `Step`."""
@@ -163,43 +214,32 @@ class ProvisionedStep(Step):
             request["ProvisionedConcurrentExecutions"] = value
         return request
 
-    def run(self, context: Context, request: dict[str, Any], *, undo: bool) -> dict[str, Any]:
-        """Put the value, or take the setting away."""
-        del undo
-        put = "ProvisionedConcurrentExecutions" in request
-        operation = self.operation if put else "DeleteProvisionedConcurrencyConfig"
-        try:
-            context.account.call("lambda", operation, **request)
-        except MissingError:
-            if put:
-                raise
-        return {}
-
     def verify(self, context: Context) -> None:
-        """Wait until the environments are there.
-
-        Raises:
-            SettleError: Lambda could not provide them, or not in time.
-        """
-        plan, waited = context.plan, 0.0
-        while True:
-            found = provisioned_concurrency(context.account, plan.function, plan.qualifier or "")
-            if found is None or found.status == "READY":
-                return
-            if found.status == "FAILED":
-                raise SettleError(f"Provisioned concurrency failed: {found.reason}.")
-            if waited >= context.settle_seconds:
-                raise SettleError("Provisioned concurrency was not ready in time.")
-            context.sleep(_WAIT_SECONDS)
-            waited += _WAIT_SECONDS
+        """Wait until the environments are there."""
+        wait_for_provisioned(context)
 
 
-def _value_position(plan: Plan, field: str, now: int | None) -> Position:
-    if now == plan.after[field]:
-        return Position(Where.AFTER)
-    if now == plan.before[field]:
-        return Position(Where.BEFORE)
-    return Position(Where.FOREIGN, found=(Difference(field, plan.before[field], now),))
+def wait_for_provisioned(context: Context) -> None:
+    """Wait until the alias has all of its provisioned environments; it may have none at all.
+
+    Raises:
+        SettleError: Lambda could not provide them, or not in time.
+    """
+    plan, waited = context.plan, 0.0
+    while True:
+        found = provisioned_concurrency(context.account, plan.function, plan.qualifier or "")
+        if found is None or found.status == "READY":
+            return
+        if found.status == "FAILED":
+            raise SettleError(f"Provisioned concurrency failed: {found.reason}.")
+        if waited >= context.settle_seconds:
+            raise SettleError(
+                f"Provisioned concurrency of {plan.function} was not ready within "
+                f"{context.settle_seconds:g} s.",
+                remedy="Raise rollout.settle_timeout_seconds, or ask for fewer environments.",
+            )
+        context.sleep(_WAIT_SECONDS)
+        waited += _WAIT_SECONDS
 
 
 def apply_steps(plan: Plan) -> list[Step]:
@@ -212,7 +252,7 @@ def apply_steps(plan: Plan) -> list[Step]:
         steps.append(ConfigurationStep())
     if any(name in plan.after and plan.snapshot[name] != plan.after[name] for name in CODE_FIELDS):
         steps.append(ArchitectureStep())
-    if "reserved_concurrency" in plan.after:
+    if "reserved_concurrency" in plan.after and not _reserves_less(plan):
         steps.append(ReservedStep())
     if plan.strategy is not Strategy.DIRECT:
         steps.append(PublishStep())
@@ -220,7 +260,17 @@ def apply_steps(plan: Plan) -> list[Step]:
         steps.append(RouteStep(first))
     if "provisioned_concurrency" in plan.after:
         steps.append(ProvisionedStep())
+    if _reserves_less(plan):
+        steps.append(ReservedStep())
     return steps
+
+
+def _reserves_less(plan: Plan) -> bool:
+    """Whether reserved concurrency shrinks; it must never be below what is provisioned."""
+    if "reserved_concurrency" not in plan.after:
+        return False
+    before, after = plan.before["reserved_concurrency"], plan.after["reserved_concurrency"]
+    return after is not None and (before is None or after < before)
 
 
 def undo_steps(plan: Plan) -> list[Step]:

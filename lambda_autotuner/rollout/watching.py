@@ -11,18 +11,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lambda_autotuner.aws.errors import AwsError
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import RefusedError
 from lambda_autotuner.journal import Journal, Transition
-from lambda_autotuner.journal.locks import function_lock
 from lambda_autotuner.rollout.applying import Outcome
 from lambda_autotuner.rollout.decision import Decision, Look, decide_from
-from lambda_autotuner.rollout.executor import Progress, Worker, do_step, make_worker, positions_of
+from lambda_autotuner.rollout.executor import (
+    Progress,
+    Worker,
+    do_step,
+    lock_of,
+    make_worker,
+    refuse_foreign,
+)
 from lambda_autotuner.rollout.measures import observe
-from lambda_autotuner.rollout.plan import DONE, WATCHED, Plan, State, read_plan
-from lambda_autotuner.rollout.rollback import refuse_elsewhere, roll_back_held
-from lambda_autotuner.rollout.steps import ConflictError, PublishStep
-from lambda_autotuner.rollout.traffic_steps import RouteStep, promote_step, undo_steps
+from lambda_autotuner.rollout.plan import DONE, WATCHED, Plan, State, Strategy, read_plan
+from lambda_autotuner.rollout.rollback import (
+    give_up_held,
+    refuse_elsewhere,
+    roll_back_held,
+    settle_promotion,
+)
+from lambda_autotuner.rollout.steps import ConflictError, PublishStep, Where, is_final
+from lambda_autotuner.rollout.traffic_steps import RouteBack, RouteStep, promote_step
 from lambda_autotuner.settings import Settings
 
 
@@ -86,7 +98,7 @@ def watch_plan(
         progress=progress,
         sleep=sleep,
     )
-    with journal.hold(function_lock(plan.account_id, plan.region, plan.function)):
+    with journal.hold(lock_of(plan)):
         state = journal.state(plan.id)
         if state.state in DONE:
             message = f"Plan {plan.id} is {state.state} already."
@@ -96,21 +108,34 @@ def watch_plan(
                 f"Plan {plan.id} is {state.state}: there is nothing to watch.",
                 remedy="`lambda-autotuner history` shows what happened to it.",
             )
-        _refuse_foreign(worker)
-        return _look(worker, settings, state, actor)
+        conflict = _harmless_conflict(worker)
+        return _look(worker, settings, state, actor, conflict)
 
 
-def _refuse_foreign(worker: Worker) -> None:
-    found = [
-        item
-        for position in positions_of(worker, undo_steps(worker.plan))
-        for item in position.found
-    ]
-    if found:
-        raise ConflictError(worker.plan, tuple(found))
+def _harmless_conflict(worker: Worker) -> ConflictError | None:
+    """What somebody else changed, when that does not keep the canary's traffic from going back.
+
+    Raises:
+        ConflictError: they changed the traffic itself, or there is no canary.
+    """
+    try:
+        refuse_foreign(worker)
+    except ConflictError as conflict:
+        if worker.plan.strategy is not Strategy.CANARY:
+            raise
+        if RouteBack().position(worker.context).where is not Where.AFTER:
+            raise
+        return conflict
+    return None
 
 
-def _look(worker: Worker, settings: Settings, state: Transition, actor: str) -> Watched:
+def _look(
+    worker: Worker,
+    settings: Settings,
+    state: Transition,
+    actor: str,
+    conflict: ConflictError | None,
+) -> Watched:
     plan, rollout = worker.plan, settings.rollout
     version = PublishStep().published(worker.context) if plan.alias else None
     seen = observe(worker.context.account, plan, version, baseline_hours=rollout.baseline_hours)
@@ -124,6 +149,10 @@ def _look(worker: Worker, settings: Settings, state: Transition, actor: str) -> 
         actor=actor,
         data=look.to_dict(),
     )
+    if look.decision is Decision.ROLL_BACK and conflict is not None:
+        return Watched(give_up_held(worker, state, actor, look.reason), look)
+    if conflict is not None:
+        raise conflict
     if look.decision is Decision.ROLL_BACK:
         return Watched(roll_back_held(worker, state, actor, look.reason), look)
     if state.state == State.VERIFYING:
@@ -164,10 +193,14 @@ def _canary(
 def _promote(worker: Worker, state: Transition, actor: str, look: Look) -> Watched:
     plan, journal = worker.plan, worker.journal
     data = {"reason": look.reason}
-    journal.transition(plan.id, State.PROMOTING, expected=state, actor=actor, data=data)
-    do_step(worker, promote_step(), "promote")
-    journal.transition(
-        plan.id, State.PROMOTED, expected=journal.state(plan.id), actor=actor, data=data
-    )
+    state = journal.transition(plan.id, State.PROMOTING, expected=state, actor=actor, data=data)
+    try:
+        do_step(worker, promote_step(), "promote")
+    except AwsError as error:
+        if is_final(error):
+            # Refused for good: the canary goes on as it was, and the reason is told.
+            settle_promotion(worker, state)
+        raise
+    journal.transition(plan.id, State.PROMOTED, expected=state, actor=actor, data=data)
     message = f"Promoted: all of {plan.qualifier}'s traffic goes to the new version. {look.reason}"
     return Watched(Outcome(plan, State.PROMOTED, message), look)

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from lambda_autotuner.sandbox.errors import ServiceError
 
-KINDS: Final = ("throttle", "access-denied", "slow", "error", "cut", "stale")
+# "cut" hangs up before anything happens, "lost" after it happened: the answer never arrives.
+KINDS: Final = ("throttle", "access-denied", "slow", "error", "cut", "lost", "stale")
 _THROTTLE: Final = {
     "lambda": ("TooManyRequestsException", "Rate exceeded", 429),
     "cloudwatch": ("Throttling", "Rate exceeded", 400),

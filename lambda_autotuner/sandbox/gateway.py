@@ -209,7 +209,8 @@ class Gateway:
 
             return Exchange(Response(200), delay, pending=Pending(work.run, complete))
         response = self._respond(call, target, result)
-        return Exchange(response, delay + float(response.headers.pop("x-sandbox-delay", 0)))
+        delay += float(response.headers.pop("x-sandbox-delay", 0))
+        return Exchange(response, delay, cut=any(fault.kind == "lost" for fault in struck))
 
     def _completed(self, call: Call, target: Target, work: Deferred, outcome: Any) -> Response:
         if isinstance(outcome, BaseException):
