@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 LATEST = "$LATEST"
@@ -111,6 +112,14 @@ def parse_time(value: object) -> datetime | None:
             return None
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return None
+
+
+def parse_http_date(value: object) -> datetime | None:
+    """A point in time from an answer's Date header (RFC 9110); None when there is none."""
+    try:
+        return parsedate_to_datetime(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def configuration_from(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import getpass
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from lambda_autotuner.aws.permissions import function_arn
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import RefusedError, SettingsError
 from lambda_autotuner.journal import Approval, Journal, UsedError
+from lambda_autotuner.rollout.changes import FIELDS
 from lambda_autotuner.rollout.plan import AlteredPlanError, Plan, State, read_plan
 from lambda_autotuner.settings import ApprovalSettings
 
@@ -104,6 +106,7 @@ def matching_rule(account: Account, settings: ApprovalSettings, plan: Plan) -> s
     tags: Mapping[str, str] | None = None
     for number, rule in enumerate(settings.rules, start=1):
         _check_rule(rule, number)
+    for number, rule in enumerate(settings.rules, start=1):
         if rule.get("tags") and tags is None:
             tags = get_tags(account, function_arn(account, plan.function))
         if _fits(rule, plan, tags or {}):
@@ -123,6 +126,37 @@ def _check_rule(rule: Mapping[str, Any], number: int) -> None:
             f"approval.rules[{number}] names neither tags nor functions.",
             remedy="A rule must say for which functions it agrees.",
         )
+    for key, value in rule.items():
+        if not _possible(key, value):
+            raise SettingsError(
+                f"approval.rules[{number}].{key} = {value!r} is not possible.",
+                remedy=f"It must be {_KINDS.get(key, 'a positive number')}.",
+            )
+
+
+_KINDS = {
+    "name": "a text",
+    "tags": "tag names with values, such as {env: dev}",
+    "functions": "a list of names or patterns, such as [otp-*]",
+    "fields": f"a list of: {', '.join(FIELDS)}",
+}
+
+
+def _possible(key: str, value: Any) -> bool:
+    """Whether a rule's value is of its kind; a text in place of a list would match letter by letter."""
+    if key == "name":
+        return isinstance(value, str)
+    if key == "tags":
+        return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
+    if key in {"functions", "fields"}:
+        texts = isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+        return texts and (key == "functions" or set(value) <= set(FIELDS))
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value > 0
+    )
 
 
 def _fits(rule: Mapping[str, Any], plan: Plan, tags: Mapping[str, str]) -> bool:

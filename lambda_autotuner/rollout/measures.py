@@ -114,7 +114,12 @@ class Observation:
 
 
 def observe(
-    account: Account, plan: Plan, version: str | None, *, baseline_hours: float
+    account: Account,
+    plan: Plan,
+    version: str | None,
+    *,
+    baseline_hours: float,
+    changed_at: datetime | None = None,
 ) -> Observation:
     """Read both sides of a rollout.
 
@@ -123,11 +128,12 @@ def observe(
         plan: the plan that was applied.
         version: the version that it published; None when it changed `$LATEST` itself.
         baseline_hours: how far before the change the baseline reaches.
+        changed_at: when the account answered that a concurrency setting was changed.
 
     Raises:
         AwsError: not allowed, or the account could not be asked.
     """
-    started = _started(account, plan, version)
+    started = _started(account, plan, version, changed_at)
     latest = latest_activity(account, started, function=plan.function) or started
     latest = max(latest, started)
     before = Window(started - timedelta(hours=baseline_hours), started)
@@ -186,10 +192,16 @@ _ENOUGH_INVOCATIONS = 1_000
 _ENOUGH_MINUTES = 30
 
 
-def _started(account: Account, plan: Plan, version: str | None) -> datetime:
+def _started(
+    account: Account, plan: Plan, version: str | None, changed_at: datetime | None
+) -> datetime:
     """The account's own time of the change: it ages with the account's history."""
-    raw = raw_configuration(account, plan.function, version or LATEST)
-    stamp = configuration_from(raw).last_modified
+    if plan.version_changes:
+        raw = raw_configuration(account, plan.function, version or LATEST)
+        stamp = configuration_from(raw).last_modified
+    else:
+        # A concurrency setting leaves no LastModified behind.
+        stamp = changed_at
     minute = (stamp or plan.created_at).replace(second=0, microsecond=0)
     # The minute of the change belongs to both configurations, unless versions tell them apart.
     return minute if plan.strategy is Strategy.CANARY else minute + timedelta(minutes=1)

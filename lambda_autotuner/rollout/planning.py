@@ -8,9 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from lambda_autotuner.aws.code import MAX_DIRECT_BYTES
 from lambda_autotuner.aws.concurrency import provisioned_concurrency, reserved_concurrency
-from lambda_autotuner.aws.configuration import LATEST, FunctionConfiguration, configuration_from
+from lambda_autotuner.aws.configuration import (
+    LATEST,
+    FunctionConfiguration,
+    FunctionReference,
+    configuration_from,
+)
 from lambda_autotuner.aws.errors import AwsError, MissingError
 from lambda_autotuner.aws.functions import (
     Alias,
@@ -24,11 +28,18 @@ from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import RefusedError, UsageError
 from lambda_autotuner.journal import Journal
 from lambda_autotuner.rollout.changes import VERSION_FIELDS, check_changes
+from lambda_autotuner.rollout.checks import (
+    check_alias,
+    check_concurrency,
+    check_function,
+    check_route,
+    notes_for,
+)
 from lambda_autotuner.rollout.expectation import check_expectation, expectation_of
 from lambda_autotuner.rollout.guardrails import Finding, check_guardrails
 from lambda_autotuner.rollout.permissions import required_actions
 from lambda_autotuner.rollout.plan import AliasBefore, Bounds, Plan, Strategy
-from lambda_autotuner.rollout.snapshot import differences, take_snapshot
+from lambda_autotuner.rollout.snapshot import take_snapshot
 from lambda_autotuner.settings import Settings
 
 
@@ -110,8 +121,10 @@ def make_plan(
         *check_guardrails(
             settings.guardrails, function=name, tags=tags, before=before, after=after
         ),
-        *_check_function(configuration, after),
-        *_check_alias(alias, held, snapshot, after),
+        *check_function(configuration, raw, after),
+        *check_alias(alias, held, snapshot, after),
+        *check_concurrency(account, name, alias, after),
+        *check_route(account, configuration, alias, after, named=_named(qualifier, reference)),
         *check_expectation(expected, bounds.latency_pct, explicit=latency_bound_pct is not None),
     ]
     refuse_blocked(findings)
@@ -137,7 +150,7 @@ def make_plan(
         canary_steps=settings.rollout.canary_steps if strategy is Strategy.CANARY else (),
         evidence=_evidence(recommendation, actor),
         expected=expected,
-        notes=_notes(configuration, alias, after, strategy),
+        notes=notes_for(configuration, alias, after, strategy),
     )
     plan = replace(plan, actions=required_actions(plan))
     journal.add_plan(plan.to_stored())
@@ -169,6 +182,11 @@ def _wanted(changes: Mapping[str, Any] | None, recommendation: Any | None) -> di
             wanted["architecture"] = str(proposed.architecture)
     wanted.update(changes or {})
     return wanted
+
+
+def _named(qualifier: str | None, reference: FunctionReference) -> bool:
+    """Whether a person said which alias carries the traffic."""
+    return (qualifier or reference.qualifier) is not None
 
 
 def _choose_alias(
@@ -247,92 +265,6 @@ def _hold_alias(account: Account, name: str, alias: Alias | None, salt: str) -> 
     return AliasBefore(alias.name, alias.version, alias.revision_id, take_snapshot(raw, salt))
 
 
-def _check_function(
-    configuration: FunctionConfiguration, after: Mapping[str, Any]
-) -> list[Finding]:
-    name = configuration.name
-    findings = []
-    if configuration.capacity_provider_arn:
-        findings.append(
-            Finding(
-                "managed-instances",
-                "block",
-                f"{name} runs on Lambda Managed Instances, where memory does not set the price.",
-            )
-        )
-    if not configuration.settled:
-        findings.append(
-            Finding(
-                "state",
-                "block",
-                f"{name} is {configuration.state}/{configuration.last_update_status}"
-                f"{': ' + configuration.last_update_reason.rstrip('.') if configuration.last_update_reason else ''}.",
-                "Wait until the update under way has ended.",
-            )
-        )
-    if "architecture" in after and configuration.package_type == "Image":
-        findings.append(
-            Finding(
-                "architecture",
-                "block",
-                f"{name} is a container image: its architecture changes with the image.",
-                "Build and deploy the image for the other architecture.",
-            )
-        )
-    if "architecture" in after and configuration.code_size_bytes > MAX_DIRECT_BYTES:
-        findings.append(
-            Finding(
-                "architecture",
-                "block",
-                f"The package of {name} ({configuration.code_size_bytes} bytes) is too large to "
-                "be sent again; changing the architecture needs that.",
-                "Change the architecture in the deployment instead.",
-            )
-        )
-    return findings
-
-
-def _check_alias(
-    alias: Alias | None,
-    held: AliasBefore | None,
-    snapshot: Mapping[str, Any],
-    after: Mapping[str, Any],
-) -> list[Finding]:
-    """The version to be published may differ from the alias's only in what the plan names."""
-    if alias is None or held is None or not set(after) & set(VERSION_FIELDS):
-        return []
-    findings = []
-    if alias.weights:
-        shares = ", ".join(f"{version}: {weight:.0%}" for version, weight in alias.weights.items())
-        findings.append(
-            Finding(
-                "alias",
-                "block",
-                f"The alias {alias.name} is in a rollout already ({shares}).",
-                "Finish that rollout first.",
-            )
-        )
-    ignored = {*after, "Description"}
-    undeployed = differences(held.snapshot, snapshot, ignore=ignored)
-    unnamed = [
-        item
-        for item in differences(held.snapshot, snapshot, ignore={"Description"})
-        if item.field in after and snapshot[item.field] != after[item.field]
-    ]
-    if undeployed or unnamed:
-        shown = "; ".join(str(item) for item in [*undeployed, *unnamed])
-        findings.append(
-            Finding(
-                "undeployed",
-                "block",
-                f"$LATEST differs from version {alias.version} behind {alias.name} in more than "
-                f"this plan names, and that would go live with it: {shown}.",
-                "Deploy or take back what is on $LATEST first.",
-            )
-        )
-    return findings
-
-
 def _strategy(
     account: Account, name: str, alias: Alias | None, after: Mapping[str, Any]
 ) -> Strategy:
@@ -368,29 +300,3 @@ def _evidence(recommendation: Any | None, actor: str | None) -> dict[str, Any]:
     if recommendation is None:
         return {"kind": "wish", "by": actor or "unknown"}
     return {"kind": "recommendation", "by": actor or "unknown", "answer": recommendation.to_dict()}
-
-
-def _notes(
-    configuration: FunctionConfiguration,
-    alias: Alias | None,
-    after: Mapping[str, Any],
-    strategy: Strategy,
-) -> tuple[str, ...]:
-    notes = []
-    if "architecture" in after:
-        notes.append("Native code and layers must exist for the new architecture.")
-    if "timeout_seconds" in after:
-        notes.append("Callers and queues must wait at least as long as the new timeout.")
-    if after.get("reserved_concurrency") == 0:
-        notes.append("Reserved concurrency 0 stops the function.")
-    if strategy is Strategy.SWITCH:
-        notes.append("The alias has provisioned concurrency: traffic moves at once, no canary.")
-    if strategy is Strategy.DIRECT and set(after) & set(VERSION_FIELDS):
-        notes.append("The change is live for all of $LATEST's traffic at once.")
-    if alias is not None and set(after) & set(VERSION_FIELDS):
-        notes.append(
-            "Invocations of $LATEST itself get the new configuration as soon as it is applied."
-        )
-    if configuration.snapstart != "None" and set(after) & set(VERSION_FIELDS):
-        notes.append("SnapStart makes publishing a version take minutes.")
-    return tuple(notes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from lambda_autotuner.aws.concurrency import provisioned_concurrency, reserved_concurrency
 from lambda_autotuner.aws.configuration import LATEST, configuration_from
 from lambda_autotuner.aws.errors import AwsError, MissingError
 from lambda_autotuner.aws.functions import get_alias, get_tags, raw_configuration
@@ -16,6 +17,9 @@ from lambda_autotuner.rollout.permissions import required_calls
 from lambda_autotuner.rollout.plan import Plan
 from lambda_autotuner.rollout.snapshot import differences, take_snapshot
 from lambda_autotuner.settings import Settings
+
+# Two machines that share a journal may differ by this much.
+_CLOCKS_DIFFER = timedelta(minutes=2)
 
 
 def preflight(
@@ -73,6 +77,16 @@ def _belongs_here(account: Account, plan: Plan) -> list[Finding]:
 
 
 def _expiry(plan: Plan, now: datetime) -> list[Finding]:
+    if now < plan.created_at - _CLOCKS_DIFFER:
+        return [
+            Finding(
+                "clock",
+                "block",
+                f"Plan {plan.id} was made at {plan.created_at:%Y-%m-%d %H:%M:%S} UTC, and here it "
+                f"is {now:%Y-%m-%d %H:%M:%S} UTC: whether it has expired cannot be told.",
+                "Set the clocks of both machines, then make a new plan.",
+            )
+        ]
     if now < plan.expires_at:
         return []
     return [
@@ -105,6 +119,7 @@ def _unchanged(account: Account, plan: Plan) -> list[Finding]:
                 "Look at the change, then make a new plan.",
             )
         )
+    findings += _concurrency_unchanged(account, plan)
     if configuration.updating:
         findings.append(
             Finding("state", "later", f"An update of {plan.function} is under way.", "Wait for it.")
@@ -119,6 +134,27 @@ def _unchanged(account: Account, plan: Plan) -> list[Finding]:
             )
         )
     return findings
+
+
+def _concurrency_unchanged(account: Account, plan: Plan) -> list[Finding]:
+    """No revision tells about these: their values do."""
+    now: dict[str, int | None] = {}
+    if "reserved_concurrency" in plan.after:
+        now["reserved_concurrency"] = reserved_concurrency(account, plan.function)
+    if "provisioned_concurrency" in plan.after:
+        found = provisioned_concurrency(account, plan.function, plan.qualifier or "")
+        now["provisioned_concurrency"] = found.requested if found else None
+    return [
+        Finding(
+            "concurrency",
+            "block",
+            f"{field} of {plan.function} changed since the plan was made: "
+            f"{plan.before[field]} -> {value}.",
+            "Look at the change, then make a new plan.",
+        )
+        for field, value in now.items()
+        if value != plan.before[field]
+    ]
 
 
 def _guards(

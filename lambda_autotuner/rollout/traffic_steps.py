@@ -159,8 +159,10 @@ class ConcurrencyStep(Step):
         if position.where is (Where.BEFORE if undo else Where.AFTER):
             return {"skipped": "it stands already"}
         put = self.parameter in request
-        context.account.call("lambda", self.operation if put else self.removal, **request)
-        return {}
+        answer = context.account.call("lambda", self.operation if put else self.removal, **request)
+        # No LastModified tells about these settings; the answer's own date does.
+        headers = (answer.get("ResponseMetadata") or {}).get("HTTPHeaders") or {}
+        return {"date": headers.get("date")}
 
 
 class ReservedStep(ConcurrencyStep):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from lambda_autotuner.aws.configuration import parse_http_date
 from lambda_autotuner.aws.errors import AwsError
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import RefusedError
@@ -138,7 +140,13 @@ def _look(
 ) -> Watched:
     plan, rollout = worker.plan, settings.rollout
     version = PublishStep().published(worker.context) if plan.alias else None
-    seen = observe(worker.context.account, plan, version, baseline_hours=rollout.baseline_hours)
+    seen = observe(
+        worker.context.account,
+        plan,
+        version,
+        baseline_hours=rollout.baseline_hours,
+        changed_at=_changed_at(worker),
+    )
     look = decide_from(plan, seen, rollout)
     worker.journal.record(
         "plan.look",
@@ -158,6 +166,14 @@ def _look(
     if state.state == State.VERIFYING:
         return _verify(worker, state, actor, look)
     return _canary(worker, settings, state, actor, look)
+
+
+def _changed_at(worker: Worker) -> datetime | None:
+    """When the account said that the last concurrency setting was changed; None when it was not."""
+    for action in reversed(worker.journal.actions(worker.plan.id)):
+        if action.step in {"reserved", "provisioned"} and action.phase == "apply":
+            return parse_http_date(action.data.get("date")) or action.at
+    return None
 
 
 def _verify(worker: Worker, state: Transition, actor: str, look: Look) -> Watched:
