@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,7 @@ from lambda_autotuner.rollout.sequential import (
     dispersion,
     judge_mean,
     judge_share,
+    upper_limit,
 )
 from lambda_autotuner.settings import RolloutSettings
 
@@ -171,7 +172,7 @@ def _figure(value: float | None, unit: str) -> str:
 def watch_figures(plan: Plan, seen: Observation) -> list[Monitor]:
     """Every figure with its verdict."""
     bounds = plan.bounds
-    monitors = [_errors(bounds, seen), _timeouts(bounds, seen), _throttles(bounds, seen)]
+    monitors = [_errors(bounds, seen), _timeouts(bounds, seen), _throttles(plan, seen)]
     monitors += [_percentile(name, bounds, seen) for name in PERCENTILES]
     monitors.append(_cost(plan, seen))
     return monitors
@@ -194,8 +195,27 @@ def _clumping(changed: Minutes, baseline: Minutes | None) -> float:
     return min([*known, most]) if known else 1.0
 
 
+def _raised(limit: float, beside: Minutes | None, points: float = 0.0) -> float:
+    """A limit that the unchanged side itself exceeds by now says nothing about the change.
+
+    Args:
+        limit: largest share within bounds.
+        beside: what the other side of the canary shows.
+        points: how much a share may lie above that side's.
+    """
+    if beside is None or beside.count == 0 or beside.total <= limit * beside.count:
+        return limit
+    clump = dispersion(beside.trials, beside.hits) or 1.0
+    return min(1.0, upper_limit(beside.count / clump, beside.total / clump) + points)
+
+
 def _share_monitor(
-    bounds: Bounds, name: str, changed: Minutes, baseline: Minutes | None, before: float | None
+    bounds: Bounds,
+    name: str,
+    changed: Minutes,
+    baseline: Minutes | None,
+    before: float | None,
+    beside: Minutes | None = None,
 ) -> Monitor:
     """A share that may rise by the bound's points over what it was."""
     count, hits = changed.count, changed.total
@@ -207,7 +227,7 @@ def _share_monitor(
         name,
         count,
         hits,
-        min(1.0, before + points),
+        _raised(min(1.0, before + points), beside, points),
         _alpha(bounds, name),
         _clumping(changed, baseline),
     )
@@ -219,14 +239,15 @@ def _share_monitor(
         None if found is None else 100 * found,
         100 * share.limit,
         "%",
-        None if found is None else (found - before) / points,
+        None if found is None else (found - share.limit) / points + 1,
     )
 
 
 def _errors(bounds: Bounds, seen: Observation) -> Monitor:
     base = seen.baseline.errors
     before = base.total / base.count if base.count else None
-    return _share_monitor(bounds, "errors", seen.changed.errors, base, before)
+    beside = seen.beside.errors if seen.beside else None
+    return _share_monitor(bounds, "errors", seen.changed.errors, base, before, beside)
 
 
 _NOTHING = Minutes((), ())
@@ -237,13 +258,33 @@ def _timeouts(bounds: Bounds, seen: Observation) -> Monitor:
     base = seen.baseline.errors
     before = base.total / base.count if base.count else None
     changed = seen.changed.beyond.get("timeouts", _NOTHING)
-    return _share_monitor(bounds, "timeouts", changed, base, before)
+    return _share_monitor(bounds, "timeouts", changed, base, before, _beside(seen, "timeouts"))
 
 
-def _throttles(bounds: Bounds, seen: Observation) -> Monitor:
+def _beside(seen: Observation, name: str) -> Minutes | None:
+    return seen.beside.beyond.get(name) if seen.beside else None
+
+
+# A change that keeps environments busy no longer than this times before throttles nobody; a mean
+# of n durations is known to about one part in the square root of n.
+_AS_LONG = 1.05
+_SPREAD = 2.0
+
+
+def _throttles(plan: Plan, seen: Observation) -> Monitor:
+    """Requests without an environment: the change's doing when it takes longer or limits them."""
     was, now = seen.requests_before, seen.requests_now
     before = was.total / was.count if was.count else None
-    return _share_monitor(bounds, "throttles", now, was, before)
+    monitor = _share_monitor(plan.bounds, "throttles", now, was, before)
+    mean, old = seen.changed.mean_ms, seen.baseline.mean_ms
+    if plan.concurrency_changes or mean is None or old is None:
+        return monitor
+    if mean > old * (_AS_LONG + _SPREAD / math.sqrt(seen.changed.durations)):
+        return monitor
+    if monitor.verdict in {Verdict.BROKEN, Verdict.OPEN}:
+        # More traffic than before is what throttles then.
+        return replace(monitor, verdict=Verdict.UNKNOWN, progress=None)
+    return monitor
 
 
 def _percentile(name: str, bounds: Bounds, seen: Observation) -> Monitor:
@@ -255,12 +296,12 @@ def _percentile(name: str, bounds: Bounds, seen: Observation) -> Monitor:
         name,
         beyond.count,
         beyond.total,
-        PERCENTILES[name],
+        _raised(PERCENTILES[name], _beside(seen, name)),
         _alpha(bounds, name),
         _clumping(beyond, seen.baseline.beyond.get(name)),
     )
     progress = None
-    if now is not None and before > 0:
+    if now is not None and before > 0 and share.limit == PERCENTILES[name]:
         progress = (now / before - 1) / (bounds.latency_pct / 100)
     return Monitor(name, judge_share(share), before, now, seen.limits_ms[name], "ms", progress)
 
@@ -270,16 +311,18 @@ def _cost(plan: Plan, seen: Observation) -> Monitor:
     base, changed = seen.baseline, seen.changed
     ratio = plan.bounds.cost_ratio
     memory = plan.after.get("memory_mb", 1) / plan.before.get("memory_mb", 1)
-    now = None
-    if changed.mean_ms is not None and base.mean_ms:
-        now = changed.mean_ms * memory / base.mean_ms
-    if ratio is None or base.mean_ms is None or "architecture" in plan.after:
+    now, old = None, base.mean_ms
+    if old and seen.beside is not None and seen.beside.mean_ms is not None:
+        old = max(old, seen.beside.mean_ms)
+    if changed.mean_ms is not None and old:
+        now = changed.mean_ms * memory / old
+    if ratio is None or old is None or "architecture" in plan.after:
         return Monitor("cost", Verdict.UNKNOWN, 1.0, now, ratio, "x before", None)
     mean = Mean(
         "cost",
         changed.sums_ms.hits,
         changed.sums_ms.trials,
-        ratio * base.mean_ms / memory,
+        ratio * old / memory,
         _alpha(plan.bounds, "cost"),
     )
     return Monitor("cost", judge_mean(mean), 1.0, now, ratio, "x before", None)

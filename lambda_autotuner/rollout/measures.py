@@ -96,6 +96,8 @@ class Observation:
         limits_ms: for p50, p95, p99 and timeouts: the duration that counts against the change.
         requests_now: requests since the change, on both sides together.
         requests_before: requests before the change.
+        beside: the other side of the canary while it is too small to be the baseline; what befalls
+            both sides alike is not the change's doing.
     """
 
     started: datetime
@@ -106,6 +108,7 @@ class Observation:
     limits_ms: Mapping[str, float]
     requests_now: Minutes
     requests_before: Minutes
+    beside: Counts | None = None
 
     @property
     def minutes(self) -> float:
@@ -141,12 +144,14 @@ def observe(
     whole = Side(plan.function, plan.qualifier)
     changed_side, concurrent = whole, False
     baseline_side, baseline_window = whole, before
+    beside = None
     if plan.strategy is Strategy.CANARY and plan.alias is not None and version is not None:
         changed_side = Side(plan.function, plan.alias.name, version)
         beside = Side(plan.function, plan.alias.name, plan.alias.version)
         concurrent = _says_enough(account, beside, during)
         if concurrent:
             baseline_side, baseline_window = beside, during
+            beside = None
     percentiles = _percentiles(account, baseline_side, baseline_window)
     limits = _limits(plan, percentiles)
     # At its own percentiles the baseline shows how much minutes differ without any change.
@@ -162,6 +167,9 @@ def observe(
         limits_ms=limits,
         requests_now=_requests(account, whole, during),
         requests_before=_requests(account, whole, before),
+        beside=_counts(account, beside, during, limits, dict.fromkeys(PERCENTILES))
+        if beside
+        else None,
     )
 
 
