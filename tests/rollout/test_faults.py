@@ -36,7 +36,7 @@ UNDOING = {
     "product-search": ("DeleteFunction", "UpdateAlias"),
     "image-resize": ("DeleteFunctionConcurrency",),
 }
-KINDS = ("throttle", "access-denied", "error", "cut", "slow", "stale")
+KINDS = ("throttle", "access-denied", "error", "cut", "lost", "slow", "stale")
 ONCE, ALWAYS = 1, None
 MATRIX = [
     (function, operation, kind, count)
