@@ -46,7 +46,7 @@ PROVISIONED_WRITES = _of(
     "lambda", "PutProvisionedConcurrencyConfig", "DeleteProvisionedConcurrencyConfig"
 )
 ROLLOUT_READS = (
-    *_of("lambda", "GetFunctionConfiguration", "ListTags", "ListAliases", "GetAlias"),
+    *_of("lambda", "GetFunctionConfiguration", "ListTags", "GetAlias"),
     *_of("lambda", "ListVersionsByFunction", "GetFunctionConcurrency"),
     *_of("lambda", "GetProvisionedConcurrencyConfig"),
     *METRIC_READS,
