@@ -24,7 +24,8 @@ DIRECT = (
     {"memory_mb": 1024, "timeout_seconds": 45, "architecture": "arm64", "reserved_concurrency": 50},
 )
 SWITCH = ("provisioned-login", {"memory_mb": 1769, "provisioned_concurrency": 7})
-PROMOTED = ("auth-token-validator", {"memory_mb": 256})
+# Enough traffic to be promoted at the first look, and little enough to be drawn quickly.
+PROMOTED = ("cart-service", {"memory_mb": 512})
 SCENARIOS = {
     "apply to an alias": ("apply", ALIAS),
     "apply to $LATEST": ("apply", DIRECT),
