@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
 import shutil
@@ -45,6 +46,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def sandbox_now() -> dt.datetime:
+    """When it is in the accounts of the tests: traffic depends on the weekday, tests must not."""
+    return dt.datetime(2026, 11, 25, 15, 30, tzinfo=dt.UTC)
 
 
 @pytest.fixture(scope="session")

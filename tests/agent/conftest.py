@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,8 +24,8 @@ def _no_tracing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[SandboxProcess]:
-    with start_private(seed=7) as process:
+def sandbox(sandbox_now: dt.datetime) -> Iterator[SandboxProcess]:
+    with start_private(seed=7, now=sandbox_now) as process:
         yield process
 
 

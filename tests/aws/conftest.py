@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from collections.abc import Iterator
 
@@ -14,8 +15,8 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[process.SandboxProcess]:
-    with process.start_private(settle_seconds=0.05) as running:
+def server(sandbox_now: dt.datetime) -> Iterator[process.SandboxProcess]:
+    with process.start_private(settle_seconds=0.05, now=sandbox_now) as running:
         yield running
 
 

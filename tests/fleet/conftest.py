@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator
 
@@ -14,8 +15,8 @@ _accounts = itertools.count(340_000_000_000)
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[SandboxProcess]:
-    with start_private(functions=60, seed=7, settle_seconds=0.0) as server:
+def sandbox(sandbox_now: dt.datetime) -> Iterator[SandboxProcess]:
+    with start_private(functions=60, seed=7, settle_seconds=0.0, now=sandbox_now) as server:
         yield server
 
 

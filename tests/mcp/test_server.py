@@ -31,11 +31,11 @@ def _no_tracing(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def agent(tmp_path_factory) -> Iterator[Agent]:
+def agent(tmp_path_factory, sandbox_now) -> Iterator[Agent]:
     folder = tmp_path_factory.mktemp("mcp")
     settings = load_settings({"state_dir": str(folder)}, environ={}, cwd=folder)
     with (
-        start_private(seed=7) as process,
+        start_private(seed=7, now=sandbox_now) as process,
         private_workspace(settings, sandbox=process, state_dir=folder) as workspace,
         build_agent("offline", workspace=workspace) as built,
     ):

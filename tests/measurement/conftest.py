@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import itertools
 import json
@@ -22,8 +23,8 @@ _VOLATILE = {"RevisionId", "LastModified", "ResponseMetadata"}
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[SandboxProcess]:
-    with start_private(functions=60, seed=7, settle_seconds=0.02) as server:
+def sandbox(sandbox_now: dt.datetime) -> Iterator[SandboxProcess]:
+    with start_private(functions=60, seed=7, settle_seconds=0.02, now=sandbox_now) as server:
         yield server
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import json
 import time
@@ -118,8 +119,8 @@ def connect(endpoint_url: str, account_id: str) -> Account:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[process.SandboxProcess]:
-    with process.start_private(settle_seconds=0.05) as running:
+def server(sandbox_now: dt.datetime) -> Iterator[process.SandboxProcess]:
+    with process.start_private(settle_seconds=0.05, now=sandbox_now) as running:
         yield running
 
 
