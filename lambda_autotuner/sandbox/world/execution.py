@@ -18,7 +18,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Unsigned = NDArray[np.uint64]
 
-_ERROR, _ERROR_SHARE, _DEATH, _RESTORE = 401, 402, 403, 404
+ERROR: Final = 401
+_ERROR_SHARE, _DEATH = 402, 403
 EPISODE: Final = 405
 HOUR_MS: Final = 3_600_000
 _RUNTIME_MB: Final = 30
@@ -47,6 +48,7 @@ def execute(
     payload_scale: Floats,
     cold: NDArray[np.bool_],
     *,
+    failed: NDArray[np.bool_] | None = None,
     provisioned: bool = False,
     restored: bool = False,
 ) -> Executions:
@@ -60,6 +62,7 @@ def execute(
         times_ms: when each starts, on the traffic's own line of time, shape (n,).
         payload_scale: size of each payload relative to an ordinary one, shape (n,).
         cold: which ones start a new environment, shape (n,).
+        failed: which ones end in an application error, shape (n,); drawn here without it.
         provisioned: whether the environment was initialised ahead, so that init is not billed here.
         restored: whether cold environments come from a snapshot (SnapStart), of which a part is
             billed.
@@ -69,7 +72,8 @@ def execute(
     used = behaviour.memory_used_mb(memory_mb, keys, payload_scale)
     outcome = np.zeros(len(keys), dtype=np.uint8)
 
-    failed = uniforms(keys, _ERROR) < error_rates(traffic, keys, times_ms)
+    if failed is None:
+        failed = uniforms(keys, ERROR) < error_rates(traffic, times_ms)
     outcome[failed] = Outcome.ERROR
     share = 0.15 + 0.85 * uniforms(keys, _ERROR_SHARE)
     duration = np.where(failed, duration * share, duration)
@@ -101,9 +105,9 @@ def billed_ms(duration_ms: Floats, init_ms: Floats, with_init: NDArray[np.bool_]
     return result
 
 
-def error_rates(traffic: Traffic, keys: Unsigned, times_ms: Floats) -> Floats:
+def error_rates(traffic: Traffic, times_ms: Floats) -> Floats:
     """The chance of an application error at each time: steady, and higher in episodes."""
-    steady = np.full(len(keys), traffic.error_rate)
+    steady = np.full(len(times_ms), traffic.error_rate)
     if not traffic.episode_rate:
         return steady
     hours = (times_ms // HOUR_MS).astype(np.int64).astype(np.uint64)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
@@ -12,8 +14,14 @@ from numpy.typing import NDArray
 from lambda_autotuner.sandbox.functions.records import FunctionRecord
 from lambda_autotuner.sandbox.functions.report import restores
 from lambda_autotuner.sandbox.world.columns import Columns, empty, joined
-from lambda_autotuner.sandbox.world.execution import execute
-from lambda_autotuner.sandbox.world.generation import HOUR_MS, MINUTE_MS, Arrivals, arrivals
+from lambda_autotuner.sandbox.world.execution import ERROR, error_rates, execute
+from lambda_autotuner.sandbox.world.generation import (
+    HOUR_MS,
+    MINUTE_MS,
+    Arrivals,
+    arrivals,
+    together,
+)
 from lambda_autotuner.sandbox.world.invocations import InvocationLog, Outcome
 from lambda_autotuner.sandbox.world.randomness import uniforms
 from lambda_autotuner.sandbox.world.timeline import Route, Segment, segments
@@ -26,7 +34,10 @@ Integers = NDArray[np.int64]
 
 IDLE_MINUTES: Final = 8.0
 _CACHE_ROWS: Final = 3_200_000
-_BLOCKED, _ENVIRONMENT = 601, 602
+_SERVED, _BLOCKED, _ENVIRONMENT = 0, 601, 602
+_COLD, _ROUTE = 509, 510
+# A canary's figures rest on that many distinct invocations a row, or they would come in lumps.
+DISTINCT: Final = 16
 _ACTIVITY_DAYS: Final = 14
 _DAY_MS: Final = 86_400_000
 
@@ -148,7 +159,10 @@ def _generate(record: FunctionRecord, aged_ms: int, first: int, last: int) -> Co
     which = np.searchsorted(starts, asked.time_ms, side="right") - 1
     parts: list[Columns] = []
     for index in np.unique(which[which >= 0]):
-        inside = asked.where(which == index)
+        until_ms = float(starts[index + 1]) if index + 1 < len(starts) else math.inf
+        inside = replace(
+            asked.where(which == index), since_ms=float(starts[index]), until_ms=until_ms
+        )
         parts += _of_segment(record, course[int(index)], inside, aged_ms)
     return joined(parts) if parts else empty()
 
@@ -156,14 +170,40 @@ def _generate(record: FunctionRecord, aged_ms: int, first: int, last: int) -> Co
 def _of_segment(
     record: FunctionRecord, segment: Segment, asked: Arrivals, aged_ms: int
 ) -> Iterator[Columns]:
-    draw = asked.route()
-    low = 0.0
-    for route in segment.routes:
-        high = low + route.weight
-        chosen = asked.where((draw >= low) & (draw < high)) if len(segment.routes) > 1 else asked
-        low = high
+    if len(segment.routes) == 1:
+        yield _of_route(record, segment, segment.routes[0], asked, aged_ms)
+        return
+    left, remaining = asked.weight, 1.0
+    for number, route in enumerate(segment.routes):
+        share = np.full(len(asked), min(1.0, route.weight / remaining))
+        drawn = asked.drawn(left, share, _ROUTE + number)
+        left, remaining = left - drawn, max(remaining - route.weight, route.weight * 1e-9)
+        chosen = asked.part(drawn, _ROUTE + number).fanned(DISTINCT)
         if len(chosen):
             yield _of_route(record, segment, route, chosen, aged_ms)
+
+
+def _fates(
+    record: FunctionRecord, segment: Segment, asked: Arrivals, load: Floats, concurrency: float
+) -> tuple[Arrivals, Integers]:
+    """The invocations by what befalls them: each for itself, also where one row is many."""
+    cold = asked.cold_chance(IDLE_MINUTES, concurrency)
+    if segment.provisioned:
+        # Environments that are kept warm: only what spills over starts cold, and pays for init.
+        cold = np.where(load > segment.provisioned, cold, 0.0)
+    failed = error_rates(record.traffic, asked.time_ms.astype(np.float64))
+    chances = {_COLD: cold, ERROR: failed}
+    if segment.reserved is not None:
+        chances = {_BLOCKED: blocking(load, segment.reserved), **chances}
+    left, parts = asked.weight, []
+    for fate, chance in chances.items():
+        drawn = asked.drawn(left, chance, fate)
+        left = left - drawn
+        parts.append(asked.part(drawn, fate))
+    some = left > 0
+    rest = replace(asked.where(some), weight=left[some])
+    found, source = together([*parts, rest])
+    return found, np.array([*chances, _SERVED])[source]
 
 
 def _of_route(
@@ -174,26 +214,24 @@ def _of_route(
     mean_ms = min(
         record.behaviour.mean_duration_ms(memory_mb, architecture), configuration.timeout_s * 1000
     )
-    load = asked.hour_rate * route.weight * mean_ms / HOUR_MS
-    concurrency = float(load.mean())
-    cold = asked.cold(IDLE_MINUTES, concurrency)
-    if segment.provisioned:
-        # Environments that are kept warm: only what spills over starts cold, and pays for init.
-        cold &= load > segment.provisioned
-    scale = asked.payload_scale(record.traffic.payload_spread)
+    per_hour = route.weight * mean_ms / HOUR_MS
+    concurrency = float((asked.hour_rate * per_hour).mean())
+    asked, fate = _fates(record, segment, asked, asked.hour_rate * per_hour, concurrency)
+    load = asked.hour_rate * per_hour
     run = execute(
         record.behaviour,
         record.traffic,
         configuration,
         asked.key,
         asked.time_ms.astype(np.float64),
-        scale,
-        cold,
+        asked.payload_scale(record.traffic.payload_spread),
+        fate == _COLD,
+        failed=fate == ERROR,
         restored=restores(configuration, route.version),
     )
     outcome, duration, billed, init = run.outcome, run.duration_ms, run.billed_ms, run.init_ms
     if segment.reserved is not None:
-        blocked = uniforms(asked.key, _BLOCKED) < blocking(load, segment.reserved)
+        blocked = fate == _BLOCKED
         outcome = np.where(blocked, np.uint8(Outcome.THROTTLED), outcome)
         duration, billed, init = (
             np.where(blocked, np.nan, each) for each in (duration, billed, init)
