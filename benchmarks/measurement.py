@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,8 @@ class Score:
     covered: bool | None = None
     invocations: int = 0
     seconds: float = 0.0
+    spent_usd: float | None = None
+    forecast_usd: tuple[float, float, float] | None = None
     note: str = ""
 
 
@@ -147,13 +149,14 @@ def run(account: Account, truth: Truth, *, active: bool, limit: int | None) -> l
             known = truth.function(function.name)
             start = time.monotonic()
             try:
+                foretold = None
                 if active:
+                    options = Options(where="copy", agreed=True)
+                    foretold = measurement.preview(
+                        account, function.name, choices=choices, options=options
+                    ).forecast
                     result = measurement.tune(
-                        account,
-                        journal,
-                        function.name,
-                        choices=choices,
-                        options=Options(where="copy", agreed=True),
+                        account, journal, function.name, choices=choices, options=options
                     )
                 else:
                     result = measurement.recommend(account, function.name, choices=choices)
@@ -162,7 +165,14 @@ def run(account: Account, truth: Truth, *, active: bool, limit: int | None) -> l
                 continue
             spent = time.monotonic() - start
             sizes = choices.space_for(known_configuration(result)).sizes_mb
-            scores.append(score(result, known, sizes, event=active, seconds=spent))
+            found = score(result, known, sizes, event=active, seconds=spent)
+            if foretold is not None:
+                found = replace(
+                    found,
+                    spent_usd=result.answer.measurement.cost_usd,
+                    forecast_usd=(foretold.low_usd, foretold.usd, foretold.high_usd),
+                )
+            scores.append(found)
     return scores
 
 
@@ -191,7 +201,26 @@ def summary(scores: list[Score]) -> dict[str, Any]:
         "interval90_coverage_pct": float(100 * np.mean(covered)) if covered else None,
         "mean_invocations": float(np.mean([s.invocations for s in picked])) if picked else None,
         "most_invocations": max((s.invocations for s in picked), default=None),
+        **_forecasts(scores),
         "mean_seconds": float(np.mean([s.seconds for s in picked])) if picked else None,
+    }
+
+
+def _forecasts(scores: list[Score]) -> dict[str, Any]:
+    """How the price that was foretold compares with what was spent; nothing where none was."""
+    pairs = [(s.spent_usd, s.forecast_usd) for s in scores if s.spent_usd and s.forecast_usd]
+    if not pairs:
+        return {}
+    ratios = np.array([spent / usd for spent, (_, usd, _) in pairs])
+    return {
+        "forecasts": len(pairs),
+        "forecast_interval90_holds_pct": 100
+        * float(np.mean([low <= spent <= high for spent, (low, _, high) in pairs])),
+        "spent_above_interval_pct": 100
+        * float(np.mean([spent > high for spent, (_, _, high) in pairs])),
+        "spent_over_forecast_median": float(np.median(ratios)),
+        "spent_over_forecast_p10_p90": np.quantile(ratios, [0.1, 0.9]).tolist(),
+        "spent_over_forecast_in_all": sum(s for s, _ in pairs) / sum(u for _, (_, u, _) in pairs),
     }
 
 

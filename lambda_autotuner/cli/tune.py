@@ -270,12 +270,17 @@ def _preview_lines(preview: Preview) -> list[str]:
         "versions": "on temporary versions behind temporary aliases; $LATEST changes for seconds",
         "copy": "on a temporary copy of the function",
     }[preview.where]
-    likely = "unknown" if preview.likely_usd is None else f"about ${preview.likely_usd:.6f}"
     sizes = preview.sizes_mb
-    price = (
-        f"At most {preview.max_invocations} invocations: {likely}, "
-        f"never more than ${preview.at_most_usd:.4f}."
-    )
+    price = f"At most {preview.max_invocations} invocations for never more than ${preview.at_most_usd:.4f}."
+    if preview.forecast is not None:
+        likely = preview.forecast
+        price = (
+            f"Probably about {likely.invocations} invocations for ${likely.usd:.6f} "
+            f"(${likely.low_usd:.6f}..${likely.high_usd:.6f}, if the events cost what production's "
+            f"do). {price}"
+        )
+    elif not preview.refusal:
+        price = f"What they will cost is unknown, because no duration was ever recorded. {price}"
     lines = [
         f"{preview.function} ({preview.current}) would be measured {where}.",
         f"Sizes: {sizes[0]}..{sizes[-1]} MB ({len(sizes)}), {', '.join(preview.architectures)}.",

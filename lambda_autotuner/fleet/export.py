@@ -33,8 +33,8 @@ def _cell(value: object) -> object:
     return value
 
 
-HEADER = ("function", "status", "memory", "leans to", "inv/month", "$ now/month", "$ saved/month",
-          "sure", "$ x sure")  # fmt: skip
+HEADER = ("function", "status", "MB", "leans to", "inv/month", "$/month", "saves $",
+          "sure", "rank by $")  # fmt: skip
 
 
 def table_rows(rows: Sequence[Row]) -> list[tuple[str, ...]]:

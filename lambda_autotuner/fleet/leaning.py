@@ -10,17 +10,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from scipy.special import ndtr
+
 from lambda_autotuner.sizing.choices import Choices
-from lambda_autotuner.tuning.decision import Policy, decide
+from lambda_autotuner.tuning.decision import Decision, Policy, decide
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Sample
 from lambda_autotuner.tuning.model import Model
-from lambda_autotuner.tuning.pricing import Rates
+from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates
 from lambda_autotuner.tuning.units import Architecture
 from lambda_autotuner.tuning.workload import Workload
 
 # Durations within this factor of each other (as a natural logarithm) share one answer.
 _STEP = 0.1
 _WEIGHT = 1_000.0
+# The mass within one standard deviation.
+_ONE_SIGMA = 0.6826894921370859
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class Leaning:
     Attributes:
         pick: The configuration it leans to; None where none is allowed.
         saving_share: Share of today's cost that it would save (negative: costs more).
-        confidence: Probability that nothing allowed beats it by more than the tolerance.
+        confidence: Probability that going there saves more than the tolerance; where it is where
+            the function is already, that nothing allowed beats it by more than that.
         reason: Why there is no pick; empty where there is one.
     """
 
@@ -95,6 +100,16 @@ class Leanings:
         return Leaning(
             pick=decision.picked,
             saving_share=share,
-            confidence=decision.probability_best,
+            confidence=_sure(model, where, decision, self.choices),
             reason="",
         )
+
+
+def _sure(model: Model, where: Configuration, decision: Decision, choices: Choices) -> float:
+    """How sure the saving is. Which of several good sizes is the best one does not matter to it."""
+    if decision.picked == where:
+        return decision.probability_best
+    low, high = model.log_cost_change(where, decision.picked, _ONE_SIGMA)
+    spread = max((high - low) / 2, 1e-9)
+    least = math.log1p(-choices.tolerance_pct / FULL_PERCENT)
+    return float(ndtr((least - (low + high) / 2) / spread))

@@ -38,8 +38,8 @@ class Row:
         error_rate: Errors per invocation.
         proposed_mb: The size that the evidence leans to.
         saving_month_usd: What that would save a month (negative: costs more).
-        confidence: Probability that no other allowed size beats the proposal by more than the
-            tolerance.
+        confidence: How sure the saving is: the probability that the proposal costs less than today
+            by more than the tolerance; for a proposal to stay, that nothing beats it by more.
         score_usd: Saving a month times confidence, which the ranking goes by.
         reason: Why this line says what it says.
     """

@@ -12,6 +12,7 @@ from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import RefusedError
 from lambda_autotuner.journal.locks import BusyError
 from lambda_autotuner.journal.store import Journal
+from lambda_autotuner.measurement.beginning import Beginning
 from lambda_autotuner.measurement.cleanup import Sleep
 from lambda_autotuner.measurement.copying import copy_stage
 from lambda_autotuner.measurement.journalling import Steps
@@ -48,13 +49,10 @@ def preview(
     background = read_background(account, function, choices, qualifier=qualifier)
     if not background.applicability.applies:
         raise RefusedError(background.applicability.reason)
+    options = options or Options()
+    mix = payloads or PayloadMix([EMPTY_EVENT], seed=options.seed)
     return preview_of(
-        account,
-        background,
-        choices,
-        options or Options(),
-        payloads or PayloadMix([EMPTY_EVENT]),
-        choices.rates(account.region),
+        account, Beginning(background, choices, options, choices.rates(account.region), mix)
     )
 
 
@@ -106,11 +104,13 @@ def tune(
     name = background.configuration.name
     with _only_one(journal, account, name):
         undo_open(account, journal, name, sleep=sleep)
-        plan = preview_of(account, background, choices, options, mix, rates)
+        beginning = Beginning(background, choices, options, rates, mix)
+        # What it will cost is worked out for somebody who is asked.
+        plan = preview_of(account, beginning, priced=confirm is not None and not options.agreed)
         _agree(plan, options, confirm)
         run_id = journal.new_run()
         _record(journal, account, name, "measurement.started", run_id, plan.to_dict())
-        run = Run(account, background, choices, options, rates, mix, on_progress, sleep, clock)
+        run = Run(account, beginning, on_progress, sleep, clock)
         steps = Steps(account, journal, run_id, name)
         try:
             with journal.hold_run(run_id), _stage(steps, background, options, sleep) as stage:

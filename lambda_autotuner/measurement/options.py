@@ -53,6 +53,25 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """What measuring will probably take.
+
+    Attributes:
+        usd: Dollars, the median of the runs that were played.
+        low_usd: Nineteen of twenty runs cost more.
+        high_usd: Nineteen of twenty runs cost less.
+        invocations: Invocations, the median.
+        most_invocations: The most that any run took.
+    """
+
+    usd: float
+    low_usd: float
+    high_usd: float
+    invocations: int
+    most_invocations: int
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What a measurement would do, before anything is changed or invoked.
 
@@ -64,7 +83,8 @@ class Preview:
         sizes_mb: The sizes that the search may choose from.
         architectures: The architectures.
         max_invocations: Most invocations.
-        likely_usd: What they would cost if each cost as much as one in production; None unknown.
+        forecast: What they will probably cost, and how many they will be; None where nobody
+            asked or no duration was ever recorded.
         at_most_usd: What they can cost at most.
         side_effects: Reasons to ask a person first.
         payloads: Share of each payload.
@@ -79,11 +99,16 @@ class Preview:
     sizes_mb: tuple[int, ...]
     architectures: tuple[str, ...]
     max_invocations: int
-    likely_usd: float | None
+    forecast: Forecast | None
     at_most_usd: float
     side_effects: tuple[SideEffect, ...]
     payloads: Mapping[str, float]
     cautions: tuple[str, ...] = ()
+
+    @property
+    def likely_usd(self) -> float | None:
+        """What the invocations will probably cost, in dollars; None unknown."""
+        return self.forecast.usd if self.forecast else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -96,6 +121,9 @@ class Preview:
             "architectures": list(self.architectures),
             "max_invocations": self.max_invocations,
             "likely_usd": self.likely_usd,
+            "likely_low_usd": self.forecast.low_usd if self.forecast else None,
+            "likely_high_usd": self.forecast.high_usd if self.forecast else None,
+            "likely_invocations": self.forecast.invocations if self.forecast else None,
             "at_most_usd": self.at_most_usd,
             "side_effects": [
                 {"kind": item.kind, "evidence": item.evidence} for item in self.side_effects

@@ -1,8 +1,8 @@
 """What a function is invoked with: one event, many with weights, from S3, or recorded ones.
 
-Mixes are dealt out evenly instead of drawn: after any number of invocations at a size the shares
-are as close to the weights as whole numbers allow, so that two sizes never differ by their luck
-with the mix.
+Mixes are dealt out evenly instead of drawn: at each size and over all sizes together, the shares
+stay as close to the weights as whole numbers allow. What is left of luck, because few invocations
+fall on each size, the engine divides out (`tuning.payload_mix`).
 """
 
 from __future__ import annotations
@@ -91,8 +91,11 @@ class PayloadMix:
             raise UsageError("Two payloads have the same name.")
         self.payloads = tuple(payloads)
         self.recorded = recorded
-        self._seed = seed
-        self._dealt: dict[Hashable, list[float]] = {}
+        # Ties between events go by the seed, so that no order of the file has a say.
+        luck = random.Random(seed)  # noqa: S311 - not a secret
+        self._luck = [luck.random() for _ in payloads]
+        self._ahead: dict[Hashable, list[float]] = {}
+        self._ahead_in_all = [0.0] * len(payloads)
 
     def __len__(self) -> int:
         return len(self.payloads)
@@ -106,19 +109,21 @@ class PayloadMix:
     def next(self, place: Hashable) -> Payload:
         """The event of the next invocation at `place` (a memory size and architecture).
 
-        Each place walks through the mix from an offset of its own, by always giving the payload
-        that is furthest behind its share.
+        It is the one furthest behind its share at this place and at all places together: sizes
+        with one invocation each bring different events, which is how their factors are learned.
         """
         shares = list(self.shares.values())
-        credit = self._dealt.get(place)
-        if credit is None:
-            random_offset = random.Random(f"{self._seed}:{place}").random  # noqa: S311 - not a secret
-            credit = [random_offset() * share for share in shares]
-            self._dealt[place] = credit
+        here = self._ahead.setdefault(place, [0.0] * len(shares))
+        everywhere = self._ahead_in_all
         for index, share in enumerate(shares):
-            credit[index] += share
-        chosen = max(range(len(shares)), key=credit.__getitem__)
-        credit[chosen] -= 1
+            here[index] -= share
+            everywhere[index] -= share
+        chosen = min(
+            range(len(shares)),
+            key=lambda index: (round(here[index] + everywhere[index], 9), self._luck[index]),
+        )
+        here[chosen] += 1
+        everywhere[chosen] += 1
         return self.payloads[chosen]
 
 

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from lambda_autotuner.aws.configuration import LATEST
 from lambda_autotuner.aws.errors import AwsError, MissingError
 from lambda_autotuner.aws.functions import get_function
 from lambda_autotuner.aws.metrics import NAMESPACE, MetricQuery, get_metrics
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.aws.telemetry import period_of
+from lambda_autotuner.measurement.beginning import Beginning
+from lambda_autotuner.measurement.forecasting import forecast
 from lambda_autotuner.measurement.latest import look_at_latest
 from lambda_autotuner.measurement.options import Options, Preview
-from lambda_autotuner.measurement.payloads import PayloadMix
 from lambda_autotuner.measurement.side_effects import suspect
 from lambda_autotuner.sizing.background import Background
 from lambda_autotuner.sizing.choices import Choices
-from lambda_autotuner.tuning.evidence import Configuration
-from lambda_autotuner.tuning.pricing import Rates, invocation_cost_usd
-from lambda_autotuner.tuning.space import Space
-from lambda_autotuner.tuning.units import MS_PER_SECOND, Architecture
-
-_LONGEST_INIT_MS = 10_000.0
-"""INIT may take 10 s before Lambda starts it again inside the invocation (AWS documentation)."""
 
 
-def preview(
-    account: Account,
-    background: Background,
-    choices: Choices,
-    options: Options,
-    mix: PayloadMix,
-    rates: Mapping[Architecture, Rates],
-) -> Preview:
-    """Find out where and whether a function can be measured, and what that costs at most."""
-    space = choices.space_for(background.current)
+def preview(account: Account, beginning: Beginning, *, priced: bool = True) -> Preview:
+    """Find out where and whether a function can be measured, and what that costs.
+
+    Args:
+        account: where the function is.
+        beginning: what the measurement would start from.
+        priced: whether to work out what it will probably cost, which takes a second or two.
+    """
+    background, choices, options = beginning.background, beginning.choices, beginning.options
+    space, left_out = beginning.space()
     refusal, remedy = _refusal(account, background, choices, options)
-    price = worst_usd(space, background, rates)
+    price = beginning.worst_usd(space)
     return Preview(
         function=background.configuration.name,
         current=background.current,
@@ -46,50 +38,12 @@ def preview(
         sizes_mb=space.sizes_mb,
         architectures=space.architectures,
         max_invocations=choices.max_invocations,
-        likely_usd=_likely_usd(background, choices, rates),
+        forecast=forecast(beginning) if priced and not refusal else None,
         at_most_usd=min(choices.max_cost_usd, price * choices.max_invocations),
         side_effects=suspect(account, background.configuration),
-        payloads=mix.shares,
-        cautions=background.cautions,
+        payloads=beginning.mix.shares,
+        cautions=(*background.cautions, *([left_out] if left_out else [])),
     )
-
-
-def worst_usd(space: Space, background: Background, rates: Mapping[Architecture, Rates]) -> float:
-    """The most that one invocation anywhere in a space can cost, in dollars."""
-    return max(
-        worst_at_usd(Configuration(space.sizes_mb[-1], name), background, rates)
-        for name in space.architectures
-    )
-
-
-def worst_at_usd(
-    where: Configuration, background: Background, rates: Mapping[Architecture, Rates]
-) -> float:
-    """The most that one invocation can cost: it runs into its timeout after the longest INIT."""
-    timeout_ms = background.configuration.timeout_seconds * MS_PER_SECOND
-    return invocation_cost_usd(
-        timeout_ms + _LONGEST_INIT_MS,
-        where.memory_mb,
-        rates[where.architecture],
-        ephemeral_mb=background.configuration.ephemeral_storage_mb,
-    )
-
-
-def _likely_usd(
-    background: Background, choices: Choices, rates: Mapping[Architecture, Rates]
-) -> float | None:
-    """All invocations at what one costs in production today; None where nothing is recorded."""
-    here = background.evidence.at(*_pair(background.current))
-    if here.mean_ms is None:
-        return None
-    one = invocation_cost_usd(
-        max(1.0, here.mean_ms), background.current.memory_mb, rates[background.current.architecture]
-    )
-    return one * choices.max_invocations
-
-
-def _pair(where: Configuration) -> tuple[int, Architecture]:
-    return where.memory_mb, where.architecture
 
 
 def _refusal(

@@ -9,6 +9,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+# Above this ratio an axis gets ticks at 1, 2 and 5, below it at equal steps.
+_WIDE = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class Band:
@@ -28,14 +31,15 @@ class Band:
 class CurvePoint:
     """The belief about one configuration.
 
-    `cost` is in dollars per million invocations, `latency` in ms at the chart's percentile; None
-    where the engine has no belief (below the out-of-memory floor, for instance).
+    `cost` is in dollars per million invocations, `latency` in ms at the chart's percentile, `mean`
+    the mean duration in ms; None where the engine has no belief.
     """
 
     memory_mb: int
     architecture: str
     cost: Band | None
     latency: Band | None
+    mean: Band | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,17 @@ class MeasuredPoint:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything that the terminal and the page draw."""
+    """Everything that the terminal and the page draw.
+
+    Attributes:
+        figures: Today's configuration beside the proposed one, a header first.
+        sections: What else there is to read: title and sentences.
+    """
 
     function: str
     verdict: str
-    reasons: tuple[str, ...] = ()
+    figures: tuple[tuple[str, ...], ...] = ()
+    sections: tuple[tuple[str, tuple[str, ...]], ...] = ()
     latency_label: str = "p95"
     confidence_pct: float = 90.0
     curve: tuple[CurvePoint, ...] = ()
@@ -82,7 +92,7 @@ class Chart:
 
         Args:
             architecture: which curve.
-            quantity: "cost" or "latency".
+            quantity: "cost", "latency" or "mean".
         """
         found = []
         for point in self.curve:
@@ -142,3 +152,26 @@ def _spread(ticks: Sequence[int], most: int) -> list[int]:
     if kept[-1] != ticks[-1]:
         kept[-1] = ticks[-1]
     return kept
+
+
+def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round values inside a range of positive numbers, for a logarithmic axis.
+
+    Args:
+        low: lower end of the range.
+        high: upper end of it.
+        most: about how many at most.
+    """
+    if high / low > _WIDE:
+        digits: tuple[float, ...] = (1, 2, 5)
+        if math.log10(high / low) * len(digits) > most:
+            digits = (1,) if math.log10(high / low) * 2 > most else (1, 3)
+        tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        ticks = [digit * 10.0**ten for ten in tens for digit in digits]
+    else:
+        rough = max(high - low, low * 1e-6) / (most - 1)
+        ten = 10.0 ** math.floor(math.log10(rough))
+        step = next(nice * ten for nice in (1, 2, 2.5, 5, 10) if nice * ten >= rough)
+        first = math.ceil(low / step)
+        ticks = [step * (first + index) for index in range(most + 2)]
+    return [tick for tick in ticks if low <= tick <= high]

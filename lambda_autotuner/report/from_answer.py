@@ -5,11 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from lambda_autotuner.report import summary
 from lambda_autotuner.report.chart import Band, Chart, CurvePoint, MeasuredPoint
 from lambda_autotuner.report.terminal import number
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Outcome
 from lambda_autotuner.tuning.pricing import Rates, invocation_cost_usd
-from lambda_autotuner.tuning.recommendation import Answer, Interval, NeedMoreData, Settled
+from lambda_autotuner.tuning.recommendation import (
+    MEMORY_FLOOR,
+    Answer,
+    Interval,
+    NeedMoreData,
+    Settled,
+)
+from lambda_autotuner.tuning.recommendation import CurvePoint as Point
 from lambda_autotuner.tuning.units import Architecture
 
 _MILLION = 1e6
@@ -44,12 +52,13 @@ def chart_of(
     found = _SLO.match(answer.objective)
     percentile = f"p{found['percentile']}" if found else "p95"
     pick = _pick(answer)
-    floor = next((c for c in answer.constraints if c.name == "memory floor" and c.limit > 0), None)
+    floor = next((c for c in answer.constraints if c.name == MEMORY_FLOOR and c.limit > 0), None)
     settled = answer if isinstance(answer, Settled) else None
     return Chart(
         function=function,
         verdict=verdict,
-        reasons=answer.reasons + answer.notes,
+        figures=summary.figures(answer),
+        sections=tuple(_sections(answer)),
         latency_label=percentile,
         confidence_pct=round(answer.confidence * 100, 1),
         curve=tuple(_curve(answer)),
@@ -74,6 +83,18 @@ def chart_of(
     )
 
 
+def _sections(answer: Answer) -> Iterable[tuple[str, tuple[str, ...]]]:
+    yield from summary.sections(answer)
+    if answer.measurement.invocations:
+        yield "What it took", (summary.measured(answer),)
+
+
+def _runs(answer: Answer, point: Point) -> bool:
+    """Whether a size belongs into the picture: those too small to run have no cost to show."""
+    floor = next((c.limit for c in answer.constraints if c.name == MEMORY_FLOOR), 0)
+    return point.memory_mb >= floor or point.measured > 0
+
+
 def _pick(answer: Answer) -> Configuration | None:
     if isinstance(answer, Settled):
         name: Architecture = "arm64" if answer.proposed.architecture == "arm64" else "x86_64"
@@ -82,7 +103,7 @@ def _pick(answer: Answer) -> Configuration | None:
 
 
 def _curve(answer: Answer) -> Iterable[CurvePoint]:
-    for point in answer.curve:
+    for point in (point for point in answer.curve if _runs(answer, point)):
         # The tail moves with the mean: its band is the mean's, in the same proportion.
         ratio = point.tail_ms / point.mean_ms.value if point.mean_ms.value > 0 else 1.0
         yield CurvePoint(
@@ -90,6 +111,7 @@ def _curve(answer: Answer) -> Iterable[CurvePoint]:
             point.architecture,
             _band(point.cost_usd, _MILLION),
             _band(point.mean_ms, ratio),
+            _band(point.mean_ms, 1.0),
         )
 
 
@@ -130,7 +152,7 @@ def _table(
     yield ("Memory, MB", "Architecture", "$ per million", "low", "high", "mean, ms", "low", "high",
            "measured", "")  # fmt: skip
     tied = answer.tied if isinstance(answer, Settled) else ()
-    for point in answer.curve:
+    for point in (point for point in answer.curve if _runs(answer, point)):
         where = (point.memory_mb, point.architecture)
         cost = _band(point.cost_usd, _MILLION)
         notes = [

@@ -11,18 +11,30 @@ from lambda_autotuner.report import svg
 from lambda_autotuner.report.chart import Chart
 
 _STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #24292f; background: #fff;
+:root { color-scheme: light dark; --ink: #24292f; --soft: #57606a; --paper: #fff; --line: #d0d7de;
+        --box: #f6f8fa; --good: #1a7f37; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6edf3; --soft: #9198a1; --paper: #0d1117; --line: #3d444d; --box: #161b22;
+          --good: #3fb950; }
+}
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
        max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.35rem; margin: 0 0 .2rem; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
-.verdict { font-size: 1.1rem; font-weight: 600; }
-figure { margin: 1rem 0; } svg { width: 100%; height: auto; }
+h3 { font-size: .95rem; margin: .8rem 0 .2rem; }
+.verdict { font-size: 1.15rem; font-weight: 600; margin: .2rem 0 1rem; }
+figure { margin: 1rem 0; } svg { width: 100%; height: auto; } svg text { fill: currentColor; }
+figcaption, .note { color: var(--soft); font-size: .9rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .25rem .7rem; border-bottom: 1px solid #d0d7de; white-space: nowrap; }
+th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(--line);
+         white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
-pre { background: #f6f8fa; padding: .7rem; overflow-x: auto; border-radius: .3rem; }
-@media print { body { margin: 0; max-width: none; } }
+.figures tr:last-child { font-weight: 600; }
+.figures small { color: var(--soft); font-weight: 400; display: block; }
+tr.pick { font-weight: 600; background: var(--box); }
+pre { background: var(--box); padding: .7rem; overflow-x: auto; border-radius: .3rem; }
+summary { cursor: pointer; font-weight: 600; margin-top: 1.6rem; }
+@media print { body { margin: 0; max-width: none; } details { display: block; } }
 """
 
 # Nothing may be fetched, whatever a function's name or a payload's text contains.
@@ -44,15 +56,19 @@ def render(chart: Chart) -> str:
         f"<h1>{escape(chart.function)}</h1>",
         f'<p class="verdict">{escape(chart.verdict)}</p>',
     ]
-    if chart.reasons:
-        parts += ["<ul>", *(f"<li>{escape(reason)}</li>" for reason in chart.reasons), "</ul>"]
+    parts += _figures(chart)
     picture = svg.draw(chart)
     if picture:
-        parts.append(f"<figure>{picture}</figure>")
+        parts.append(
+            f"<figure>{picture}<figcaption>{escape(_caption(chart))}</figcaption></figure>"
+        )
     else:
         parts.append("<p>No size has been measured or predicted, so there is no picture.</p>")
-    parts += _table(chart)
+    for title, texts in chart.sections:
+        parts += [f"<h2>{escape(title)}</h2>", "<ul>"]
+        parts += [*(f"<li>{escape(text)}</li>" for text in texts), "</ul>"]
     parts += _lines(chart)
+    parts += _table(chart)
     parts.append("</main></body></html>")
     return "\n".join(parts) + "\n"
 
@@ -79,17 +95,50 @@ def write(chart: Chart, path: Path) -> Path:
     return path
 
 
+def _figures(chart: Chart) -> list[str]:
+    """Today beside the proposal: each value large, its interval small below it."""
+    if not chart.figures:
+        return []
+    head, *rows = chart.figures
+    parts = ['<div class="scroll"><table class="figures"><thead><tr>']
+    parts += [f'<th scope="col">{escape(cell)}</th>' for cell in head]
+    parts.append("</tr></thead><tbody>")
+    for row in rows:
+        cells = "".join(f"<td>{_value(cell)}</td>" for cell in row)
+        parts.append(f"<tr>{cells}</tr>")
+    parts.append("</tbody></table></div>")
+    return parts
+
+
+def _value(cell: str) -> str:
+    value, bracket, interval = cell.partition(" (")
+    if not bracket:
+        return escape(cell)
+    return f"{escape(value)}<small>{escape(interval.rstrip(')'))}</small>"
+
+
+def _caption(chart: Chart) -> str:
+    text = (
+        f"Dots are single invocations, lines what the mean and {chart.latency_label} are believed "
+        f"to be, bands hold {chart.confidence_pct:g} % of what is believed."
+    )
+    if chart.floor_mb:
+        text += f" Sizes below {chart.floor_mb:,} MB have too little memory and are left out."
+    return text
+
+
 def _table(chart: Chart) -> list[str]:
     if not chart.table:
         return []
     head, *rows = chart.table
-    parts = ["<h2>Size by size</h2>", '<div class="scroll"><table><thead><tr>']
+    parts = ["<details><summary>Size by size</summary>", '<div class="scroll"><table><thead><tr>']
     parts += [f'<th scope="col">{escape(cell)}</th>' for cell in head]
     parts.append("</tr></thead><tbody>")
     for row in rows:
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in row)
-        parts.append(f"<tr>{cells}</tr>")
-    parts.append("</tbody></table></div>")
+        mark = ' class="pick"' if "pick" in row[-1] else ""
+        parts.append(f"<tr{mark}>{cells}</tr>")
+    parts.append("</tbody></table></div></details>")
     return parts
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from lambda_autotuner.report.terminal import number
 from lambda_autotuner.tuning.recommendation import (
     Answer,
@@ -30,38 +28,64 @@ def lines(answer: Answer, verdict: str) -> list[str]:
         found += _missing(answer)
     if isinstance(answer, Infeasible) and answer.nearest is not None:
         found.append(f"What comes nearest is {answer.nearest}.")
-    found += _listed("Why", answer.reasons)
-    found += _listed(
-        "Limits",
-        (_constraint(c.name, c.limit, c.unit, c.met, c.reason) for c in answer.constraints),
-    )
-    found += _listed(
-        "Beside memory", (f"{a.action} {a.evidence} ({a.confidence})" for a in answer.advice)
-    )
-    found += _listed("What would change it", answer.changes_answer)
-    found += _listed("To know", answer.notes)
+    for title, texts in sections(answer):
+        found += ["", f"{title}:", *(f"  - {text}" for text in texts)]
     if answer.measurement.invocations:
-        found += ["", _cost(answer)]
+        found += ["", measured(answer)]
     if isinstance(answer, Change):
-        found += _listed(
-            "To write down",
-            (f"{tool}: {text}".replace("\n", "; ") for tool, text in answer.infrastructure.items()),
-        )
+        found += ["", "To write down:"]
+        found += [
+            f"  - {tool}: {text}".replace("\n", "; ")
+            for tool, text in answer.infrastructure.items()
+        ]
     return found
 
 
+def sections(answer: Answer) -> list[tuple[str, tuple[str, ...]]]:
+    """Everything there is to read beside the figures: titles and sentences."""
+    limits = (_constraint(c.name, c.limit, c.unit, c.met, c.reason) for c in answer.constraints)
+    advice = (f"{a.action} {a.evidence} ({a.confidence})" for a in answer.advice)
+    found = (
+        ("Why", answer.reasons),
+        ("Limits", tuple(limits)),
+        ("Beside memory", tuple(advice)),
+        ("What would change it", answer.changes_answer),
+        ("To know", answer.notes),
+    )
+    return [(title, texts) for title, texts in found if texts]
+
+
+def figures(answer: Answer) -> tuple[tuple[str, ...], ...]:
+    """Today's configuration beside the proposed one, and the difference; a header first."""
+    if not isinstance(answer, Settled):
+        return ()
+    rows = [(name, *cells) for name, *cells in _rows(answer)]
+    if answer.saving_month_usd is not None and answer.current is not None:
+        money = answer.saving_month_usd
+        word = "saved a month" if money.value >= 0 else "more a month"
+        cells = ["", *("" for _ in rows[0][2:])]
+        cells[-1] = _interval(money, 1.0 if money.value >= 0 else -1.0)
+        rows.append((word, *cells))
+    return tuple(rows)
+
+
 def _comparison(answer: Settled) -> list[str]:
+    rows = _rows(answer)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+
+
+def _rows(answer: Settled) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("", "memory", "$ per million", "mean ms", "p50 ms", "p95 ms", "p99 ms", "$ a month")
     ]
     if answer.current is not None:
         rows.append(("now", *_figures(answer.current)))
     rows.append(("proposed", *_figures(answer.proposed)))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
+    return rows
 
 
 def _figures(outlook: Outlook) -> tuple[str, ...]:
@@ -77,7 +101,8 @@ def _figures(outlook: Outlook) -> tuple[str, ...]:
 
 
 def _interval(value: Interval, factor: float = 1.0) -> str:
-    low, middle, high = (number(v * factor) for v in (value.low, value.value, value.high))
+    ends = sorted((value.low * factor, value.high * factor))
+    low, middle, high = (number(v) for v in (ends[0], value.value * factor, ends[1]))
     return f"{middle} ({low}..{high})"
 
 
@@ -104,15 +129,11 @@ def _constraint(name: str, limit: float, unit: str, met: bool | None, reason: st
     return f"{name} {number(limit)} {unit}: {word}. {reason}".rstrip()
 
 
-def _cost(answer: Answer) -> str:
+def measured(answer: Answer) -> str:
+    """What finding out cost and when it pays back, in a sentence."""
     spent = answer.measurement
     text = f"Finding this out took {spent.invocations} invocations for ${spent.cost_usd:.6f}"
     if spent.payback_days is not None:
         days = spent.payback_days
         text += f", paid back in {number(days)} days" if days >= 1 else ", paid back within a day"
     return text + "."
-
-
-def _listed(title: str, texts: Iterable[str]) -> list[str]:
-    found = [f"  - {text}" for text in texts]
-    return ["", f"{title}:", *found] if found else []

@@ -7,15 +7,17 @@ import re
 import threading
 from typing import Any
 
-from lambda_autotuner.report.chart import Chart
+from lambda_autotuner.report.chart import Chart, round_ticks
 from lambda_autotuner.report.terminal import number
 
 # matplotlib's settings and its font cache belong to the whole process.
 _DRAWING = threading.Lock()
-_COLORS = {"x86_64": "#1f6feb", "arm64": "#1a7f37"}
+_COLORS = {"x86_64": "#1f6feb", "arm64": "#2da44e"}
 _OTHER = "#6e7781"
 _PICK = "#bf3989"
 _FAILED = "#cf222e"
+# Whatever is black takes the page's own text colour, light or dark.
+_INK = "#000000"
 _SETTINGS: Any = {
     # Text stays text: it can be searched and read out, and the file needs no fonts of its own.
     "svg.fonttype": "none",
@@ -65,8 +67,9 @@ def _panel(axes: Any, chart: Chart, quantity: str, label: str) -> None:
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axes.minorticks_off()
     low, high = axes.get_ylim()
-    marks = [low * (high / low) ** (step / 5) for step in range(6)]
+    marks = round_ticks(low, high) or [low, high]
     axes.set_yticks(marks, [number(mark) for mark in marks])
+    axes.set_ylim(low, high)
 
 
 def _series(axes: Any, chart: Chart, name: str, quantity: str) -> None:
@@ -83,9 +86,16 @@ def _series(axes: Any, chart: Chart, name: str, quantity: str) -> None:
             linewidth=0,
             label=f"{chart.confidence_pct:g} % band, {name}",
         )
-        axes.plot(sizes, [band.mid for _, band in series], color=color, linewidth=1.6, label=name)
+        label = f"{chart.latency_label}, {name}" if quantity == "latency" else name
+        axes.plot(sizes, [band.mid for _, band in series], color=color, linewidth=1.6, label=label)
+    mean = chart.series(name, "mean") if quantity == "latency" else []
+    if mean:
+        axes.plot(
+            [memory for memory, _ in mean], [band.mid for _, band in mean],
+            color=color, linewidth=1.0, linestyle=":", label=f"mean, {name}",
+        )  # fmt: skip
     warm = chart.dots(name, quantity)
-    _scatter(axes, warm, f"measured, {name}", s=16, color=color, alpha=0.6, linewidths=0)
+    _scatter(axes, warm, f"one invocation, {name}", s=16, color=color, alpha=0.6, linewidths=0)
     cold = chart.dots(name, quantity, cold=True)
     _scatter(axes, cold, "cold start, without INIT", s=20, facecolors="none", edgecolors=color)
     failed = chart.dots(name, quantity, failed=True)
@@ -112,7 +122,7 @@ def _marks(axes: Any, chart: Chart, quantity: str) -> None:
             color=_FAILED,
             alpha=0.06,
             linewidth=0,
-            label="out of memory",
+            label="too little memory",
         )
     tied = [(m, chart.value_at(m, chart.pick_architecture, quantity)) for m in chart.tied_mb]
     points = [(m, value) for m, value in tied if value is not None]
@@ -126,17 +136,30 @@ def _marks(axes: Any, chart: Chart, quantity: str) -> None:
         (chart.pick_mb, chart.pick_architecture, "*", "pick"),
     ):
         value = chart.value_at(memory, name, quantity)
-        if value is not None:
+        if value is not None and memory is not None:
             axes.scatter(
                 [memory], [value], s=150 if style == "*" else 55, marker=style, zorder=5,
-                color=_PICK if style == "*" else "#24292f", label=label,
+                color=_PICK if style == "*" else _INK, label=label,
             )  # fmt: skip
+            axes.annotate(
+                _label(memory, value, quantity),
+                (memory, value), xytext=(0, 9 if style == "*" else -15),
+                textcoords="offset points", ha="center", fontsize=9, zorder=6, annotation_clip=False,
+                color=_PICK if style == "*" else _INK,
+            )  # fmt: skip
+
+
+def _label(memory: int, value: float, quantity: str) -> str:
+    return f"{memory:,} MB: " + (
+        f"${number(value)}" if quantity == "cost" else f"{number(value)} ms"
+    )
 
 
 def _strip(document: str, chart: Chart) -> str:
     """Keep the element alone: no prolog, no document type, no metadata that names addresses."""
     document = document[document.index("<svg") :]
     document = re.sub(r"<metadata>.*?</metadata>", "", document, flags=re.DOTALL)
+    document = document.replace(_INK, "currentColor")
     document = re.sub(r' xmlns(:xlink)?="[^"]*"', "", document)
     title = f"Cost and latency against memory size for {chart.function}"
     return document.replace("<svg ", f'<svg role="img" aria-label="{_attribute(title)}" ', 1)

@@ -6,7 +6,7 @@ import math
 import threading
 from typing import Any
 
-from lambda_autotuner.report.chart import Chart
+from lambda_autotuner.report.chart import Chart, round_ticks
 
 # plotext keeps one figure for the whole process.
 _FIGURE = threading.Lock()
@@ -122,8 +122,8 @@ def _axes(figure: Any, chart: Chart, values: list[float]) -> None:
     if high - low < 0.02:  # noqa: PLR2004 - a flat curve still needs an axis of some height
         low, high = low - 0.05, high + 0.05
     figure.ruler("y").lim(low, high)
-    marks = [low + (high - low) * step / 4 for step in range(5)]
-    figure.ruler("y").ticks(marks, [number(10**mark) for mark in marks])
+    marks = round_ticks(10**low, 10**high, 5) or [10**low, 10**high]
+    figure.ruler("y").ticks([math.log10(mark) for mark in marks], [number(m) for m in marks])
     figure.label("memory, MB", "x")
 
 

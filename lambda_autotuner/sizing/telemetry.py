@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -16,8 +16,10 @@ from lambda_autotuner.aws.session import Account
 from lambda_autotuner.aws.telemetry import Telemetry
 from lambda_autotuner.sizing.choices import Choices, current_of
 from lambda_autotuner.tuning.evidence import Outcome, Sample
+from lambda_autotuner.tuning.pricing import FULL_PERCENT
 from lambda_autotuner.tuning.units import (
     DAYS_PER_MONTH,
+    MS_PER_SECOND,
     SECONDS_PER_DAY,
     Architecture,
     architecture_name,
@@ -29,6 +31,9 @@ _SLICES = 8
 _SLICE_HOURS = 2.0
 # Lines seen, and the share of the largest Max Memory Used among them that is kept free.
 _HEADROOM = ((300, 0.05), (50, 0.10), (0, 0.15))
+# Percentiles: the share of lines that must be of one size, how near to the timeout durations are
+# seen, and how many invocations have to lie beyond.
+_SAME_SIZE, _SEEN_TO, _BEYOND = 0.98, 0.95, 10
 _BYTECODE = ("java", "dotnet")
 
 
@@ -152,6 +157,7 @@ def workload_of(
     cold = sum(line.cold for line in lines) / len(lines) if lines else None
     slow = sum(line.outcome.value == "timeout" for line in lines) / len(lines) if lines else None
     runtime = configuration.runtime
+    percentiles = production_percentiles(configuration, telemetry, lines)
     return Workload(
         invocations_per_month=volume,
         cold_rate=cold,
@@ -169,6 +175,36 @@ def workload_of(
         architecture_portable=_portable(configuration),
         memory_headroom=headroom(len(lines)),
         horizon_days=choices.horizon_days,
+        production_ms=percentiles,
+        production_at=current_of(configuration) if percentiles else None,
+    )
+
+
+def production_percentiles(
+    configuration: FunctionConfiguration, telemetry: Telemetry | None, lines: Sequence[Report]
+) -> tuple[tuple[float, float], ...]:
+    """Percentiles of production's duration in ms at today's configuration, where they are sound.
+
+    A percentile needs ten invocations beyond it; it must come from one configuration (REPORT lines
+    show which ran); and beyond the timeout there is nothing to see.
+    """
+    if telemetry is None or not telemetry.invocations or telemetry.partial:
+        return ()
+    here = sum(line.memory_mb == configuration.memory_mb for line in lines)
+    if not lines or here < _SAME_SIZE * len(lines):
+        return ()
+    seen = (
+        (50.0, telemetry.p50_duration_ms),
+        (95.0, telemetry.p95_duration_ms),
+        (99.0, telemetry.p99_duration_ms),
+    )
+    limit_ms = _SEEN_TO * configuration.timeout_seconds * MS_PER_SECOND
+    return tuple(
+        (percentile, value)
+        for percentile, value in seen
+        if value is not None
+        and 0 < value < limit_ms
+        and telemetry.invocations * (1 - percentile / FULL_PERCENT) >= _BEYOND
     )
 
 

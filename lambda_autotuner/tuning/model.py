@@ -18,6 +18,7 @@ from lambda_autotuner.tuning.observation import (
     memory_floor,
     warm_observations,
 )
+from lambda_autotuner.tuning.payload_mix import learn
 from lambda_autotuner.tuning.posterior import Belief, Marginal, Posterior
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates, storage_usd_per_second
 from lambda_autotuner.tuning.priors import Priors, default_priors
@@ -27,6 +28,7 @@ from lambda_autotuner.tuning.workload import Workload
 T = TypeVar("T")
 
 _TAIL_PSEUDO_SAMPLES = 10.0
+_NODES = 200
 _MANY = 100
 _USUAL_NOISE = 0.05
 _ROUNDING_MS = 0.5
@@ -63,7 +65,11 @@ class Model:
         }
         self.priors = priors or default_priors()
         self.floor = memory_floor(evidence, workload.memory_headroom)
-        warm = warm_observations(evidence)
+        shares = dict(workload.payload_shares)
+        self.mix = learn(evidence, shares) if len(shares) > 1 else None
+        # Means are compared as if every size had seen the same events.
+        self.standard = self.mix.standardised(evidence) if self.mix else evidence
+        warm = warm_observations(self.standard)
         self.warm = None if warm is None else Posterior(warm, self.priors)
         self._remembered: dict[tuple[str, int], tuple[Sequence[Configuration], Any]] = {}
 
@@ -80,7 +86,7 @@ class Model:
             return None
         if not any(summary.cold_ms for summary in self.evidence.summaries()):
             return None
-        return ColdStarts(self.evidence, lambda where: self.durations(where).expected())
+        return ColdStarts(self.standard, lambda where: self.durations(where).expected())
 
     def usd_per_ms(self, configurations: Sequence[Configuration]) -> Floats:
         """Price of one billed ms at each configuration, shape (M,)."""
@@ -139,11 +145,12 @@ class Model:
         count a quarter.
         """
         total = self.evidence.invocations()
+        unknown_mix = self.mix.variance if self.mix else 0.0
         extra = []
         for where in configurations:
             here = self.evidence.at(where.memory_mb, where.architecture).succeeded
             count = here + min((total - here) / _OTHER_SIZES_COUNT, _MOST_FROM_OTHERS)
-            extra.append(self.priors.rare_events / (count + _RARE_EVENT_COUNT))
+            extra.append(self.priors.rare_events / (count + _RARE_EVENT_COUNT) + unknown_mix)
         return marginal.widened(self.priors.interval_stretch, np.asarray(extra))
 
     def belief(self, configurations: Sequence[Configuration]) -> Belief:
@@ -221,33 +228,57 @@ class Model:
         return change - reach, change + reach
 
     def tail_ratio(self, percentile: float) -> float:
-        """Ratio of a percentile of the warm duration to its mean.
+        """Ratio of a percentile of production's duration to the mean that was measured.
 
-        What telemetry over many invocations shows, where it is given for this percentile;
-        otherwise the sorted relative durations of all sizes, pooled, and as many samples of a
+        What telemetry over many invocations shows, where it is given for this percentile. Where
+        production's own percentile is known at one configuration, the ratio to the mean that is
+        believed there: it carries production's scale too, so that events of ours that are lighter
+        or heavier than production's do not move the percentile. Otherwise the sorted relative durations of all sizes, pooled, and as many samples of a
         log-normal with the believed noise as ten invocations weigh.
         """
         for known, ratio in self.workload.tail_ratios:
             if known == percentile:
                 return ratio
+        for known, value in self.workload.production_ms:
+            if known == percentile and self.workload.production_at and self.warm is not None:
+                return value / self._production_scale_ms
         share = percentile / FULL_PERCENT
         noise = self.warm.noise_level if self.warm is not None else _USUAL_NOISE
-        assumed = math.exp(float(ndtri(share)) * noise - noise**2 / 2)
+        nodes = np.append((np.arange(_NODES) + 0.5) / _NODES, share)
+        usual = np.exp(ndtri(nodes) * noise - noise**2 / 2)
+        assumed = float(usual[-1]) if self.mix is None else self._quantile(usual[:-1], share)
         pooled = self._relative_durations
         if not len(pooled):
             return assumed
-        seen = float(np.quantile(pooled, share))
+        seen = self._quantile(pooled, share)
         weight = len(pooled) / (len(pooled) + _TAIL_PSEUDO_SAMPLES)
         if seen > assumed and len(pooled) < _MANY:
             return seen
         return weight * seen + (1 - weight) * assumed
 
     @cached_property
+    def _production_scale_ms(self) -> float:
+        """Believed mean duration in ms of our events where production ran."""
+        at = self.workload.production_at
+        if at is None:
+            raise UsageError("Where production ran is unknown.")
+        return float(self.durations((at,)).expected()[0])
+
+    def _quantile(self, pooled: Floats, share: float) -> float:
+        """Quantile of relative durations, over the mix of events where there is one."""
+        if self.mix is None:
+            return float(np.quantile(pooled, share))
+        values, weights = self.mix.spread(pooled)
+        order = np.argsort(values)
+        reached = np.cumsum(weights[order]) / weights.sum()
+        return float(values[order][min(int(np.searchsorted(reached, share)), len(order) - 1)])
+
+    @cached_property
     def _relative_durations(self) -> Floats:
         """Warm durations of every size with replicates, divided by that size's mean, sorted."""
         parts = [
             np.divide(s.warm_ms, s.mean_ms)
-            for s in self.evidence.summaries()
+            for s in self.standard.summaries()
             if len(s.warm_ms) > 1 and s.mean_ms
         ]
         return np.sort(np.concatenate(parts)) if parts else np.empty(0)

@@ -87,6 +87,7 @@ def recommend_passive(
         changes_answer=answer.changes_answer,
         notes=answer.notes,
         curve=answer.curve,
+        constraints=answer.constraints,
         current=answer.current,
         advice=answer.advice,
         missing=reasons,

@@ -9,6 +9,9 @@ from typing import Any, ClassVar
 
 from lambda_autotuner.tuning.evidence import Configuration
 
+MEMORY_FLOOR = "memory floor"
+"""Name of the constraint that holds the smallest size that may be proposed."""
+
 
 class Topic(StrEnum):
     """What an advice is about."""

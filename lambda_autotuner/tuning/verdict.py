@@ -18,6 +18,7 @@ from lambda_autotuner.tuning.observation import failing
 from lambda_autotuner.tuning.outlook import curve, outlooks
 from lambda_autotuner.tuning.pricing import FULL_PERCENT
 from lambda_autotuner.tuning.recommendation import (
+    MEMORY_FLOOR,
     Change,
     Constraint,
     Infeasible,
@@ -261,7 +262,7 @@ def _constraints(
     floor = model.floor
     found.append(
         Constraint(
-            "memory floor",
+            MEMORY_FLOOR,
             floor.memory_mb,
             picked.memory_mb,
             "MB",
@@ -284,4 +285,9 @@ def _notes(model: Model) -> tuple[str, ...]:
         )
     if model.workload.invocations_per_month is None:
         notes.append("The monthly volume is unknown, so there is no amount a month.")
+    if model.workload.production_ms:
+        notes.append(
+            "Percentiles are production's own over its window, carried to other sizes by the ratio "
+            "of the mean durations."
+        )
     return tuple(notes)

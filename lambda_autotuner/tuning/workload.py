@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambda_autotuner.errors import UsageError
+from lambda_autotuner.tuning.evidence import Configuration
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, INCLUDED_EPHEMERAL_MB
 from lambda_autotuner.tuning.units import MAXIMUM_TIMEOUT_MS, finite
 
@@ -35,6 +36,11 @@ class Workload:
         tail_ratios: Percentile of the warm duration divided by its mean, as telemetry over many
             invocations shows it: pairs of (percentile, ratio), for the tail carries over to other
             sizes better than any few invocations tell it.
+        production_ms: Percentiles of the duration that production had over a window, in ms, as
+            pairs of (percentile, ms), at `production_at` alone.
+        production_at: The configuration that production ran on over that window.
+        payload_shares: Share of each payload in production, as pairs of (name, share); fewer than
+            two mean that invocations are alike.
         memory_headroom: Memory kept free above Max Memory Used where a size was not tried, as a
             share of what was used.
         horizon_days: Time over which a measurement has to pay back.
@@ -56,6 +62,9 @@ class Workload:
     snapstart: bool = False
     architecture_portable: bool | None = None
     tail_ratios: tuple[tuple[float, float], ...] = ()
+    production_ms: tuple[tuple[float, float], ...] = ()
+    production_at: Configuration | None = None
+    payload_shares: tuple[tuple[str, float], ...] = ()
     memory_headroom: float = 0.15
     horizon_days: float = 30.0
 
@@ -71,10 +80,13 @@ class Workload:
             value = getattr(self, name)
             if value is not None:
                 finite(name, value, minimum=0)
-        for percentile, ratio in self.tail_ratios:
-            if not 0 < finite("percentile", percentile) < FULL_PERCENT:
-                raise UsageError(f"A percentile is between 0 and 100, not {percentile!r}.")
-            finite("tail_ratios", ratio, minimum=0, exclusive=True)
+        for name, pairs in (
+            ("tail_ratios", self.tail_ratios),
+            ("production_ms", self.production_ms),
+        ):
+            _check_percentiles(name, pairs)
+        for payload, share in self.payload_shares:
+            finite(f"the share of payload {payload}", share, minimum=0, exclusive=True)
         finite("horizon_days", self.horizon_days, minimum=0, exclusive=True)
         for name in ("cold_rate", "timeout_share"):
             value = getattr(self, name)
@@ -90,3 +102,10 @@ class Workload:
             )
         if self.timeout_ms is not None and self.timeout_ms > MAXIMUM_TIMEOUT_MS:
             raise UsageError(f"A timeout is at most 900 s, not {self.timeout_ms:g} ms.")
+
+
+def _check_percentiles(name: str, pairs: tuple[tuple[float, float], ...]) -> None:
+    for percentile, value in pairs:
+        if not 0 < finite("percentile", percentile) < FULL_PERCENT:
+            raise UsageError(f"A percentile is between 0 and 100, not {percentile!r}.")
+        finite(name, value, minimum=0, exclusive=True)

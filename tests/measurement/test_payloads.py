@@ -149,3 +149,9 @@ def test_an_s3_address_is_taken_apart() -> None:
     for wrong in ("bucket/key", "s3://bucket", "s3:///key"):
         with pytest.raises(UsageError, match="not an S3 address"):
             from_s3(wrong, lambda _bucket, _key: b"")
+
+
+def test_sizes_with_one_invocation_each_bring_the_mix_between_them() -> None:
+    mix = PayloadMix([Payload("often", b"{}", 3), Payload("seldom", b"{}", 1)], seed=2)
+    names = [mix.next(place).name for place in range(128, 128 + 8 * 64, 64)]
+    assert names.count("seldom") == 2

@@ -200,10 +200,10 @@ def _add_reports(context: ToolContext, rows: list[Row], hours: float) -> list[Ga
 
 
 def _add_savings(context: ToolContext, rows: list[Row]) -> list[Gap]:
-    """What each function would save, by the fleet scan."""
+    """What each function would save, by the very scan that `lambda-autotuner scan` makes."""
     scanned = context.once(
         "fleet scan",
-        lambda: fleet.scan(context.account, settings=context.workspace.settings, deep=0),
+        lambda: fleet.scan(context.account, settings=context.workspace.settings),
     )
     by_name = {item.function: item for item in scanned.rows}
     for row in rows:
