@@ -26,6 +26,7 @@ from lambda_autotuner.tuning.space import Space
 from lambda_autotuner.tuning.units import Architecture
 
 _ERRORS_TO_GIVE_UP = 3
+_LATE_SIZES = 2
 
 
 @dataclass
@@ -100,6 +101,8 @@ class Run:
             notes += (f"{self.invoker.throttled} requests were throttled and sent again.",)
         limits = tuple(self._limit(item) for item in answer.constraints)
         answer = replace(answer, notes=notes, constraints=limits)
+        if isinstance(answer, Infeasible) and (text := self._always_late(told)):
+            answer = replace(answer, violated=(*answer.violated, text))
         if told and all(sample.outcome is Outcome.ERROR for sample in told):
             said = self.invoker.errors[-1] if self.invoker.errors else "no message"
             failing = (
@@ -114,6 +117,18 @@ class Run:
                 violated=(failing,),
             )
         return answer
+
+    def _always_late(self, told: list[Sample]) -> str:
+        """What to do where memory does not help against the timeout; empty where it may."""
+        late = {s.memory_mb for s in told if s.outcome is Outcome.TIMEOUT}
+        if len(late) < _LATE_SIZES or max(late) < max(s.memory_mb for s in told):
+            return ""
+        seconds = self.beginning.background.configuration.timeout_seconds
+        return (
+            f"It runs into its timeout of {seconds} s at sizes from {min(late)} to {max(late)} MB, so "
+            "memory is not what it lacks: find out what it waits for, or raise the timeout, and "
+            "measure again."
+        )
 
     def _limit(self, limit: Constraint) -> Constraint:
         """Our events show what they need themselves; where production needs more, that counts."""

@@ -276,6 +276,7 @@ def test_a_function_that_always_times_out(
     assert result.answer.kind in {"infeasible", "need_more_data"}
     assert {s.outcome for s in result.evidence} == {Outcome.TIMEOUT}
     assert "timed out" in result.verdict
+    assert "raise the timeout" in result.verdict
 
 
 def test_an_account_that_caps_the_memory_size(

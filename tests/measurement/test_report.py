@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from lambda_autotuner.errors import UsageError
 from lambda_autotuner.report import page, summary, svg, terminal
-from lambda_autotuner.report.chart import Band, Chart, CurvePoint, MeasuredPoint
+from lambda_autotuner.report.chart import Band, Chart, CurvePoint, MeasuredPoint, round_ticks
 from lambda_autotuner.report.from_answer import chart_of
 from lambda_autotuner.tuning import (
     Configuration,
@@ -26,6 +27,7 @@ from lambda_autotuner.tuning import (
     Settled,
     Space,
 )
+from lambda_autotuner.tuning.recommendation import MEMORY_FLOOR, Constraint, Interval
 
 VOID = {"meta", "br", "use", "path"}
 
@@ -165,10 +167,68 @@ def test_the_page_holds_table_and_template_lines() -> None:
     assert f"MemorySize: {chart.pick_mb}" in text
     assert f"memory_size = {chart.pick_mb}" in text
     assert f"memorySize: {chart.pick_mb}" in text
-    rows = re.findall(r"<tr><td>(\d+)</td>", text)
+    rows = re.findall(r"<tr[^>]*><td>(\d+)</td>", text)
     assert [int(row) for row in rows] == sorted({p.memory_mb for p in chart.curve})
     assert "pick" in text
     assert "current" in text
+
+
+def test_the_page_sets_today_beside_the_proposal_in_dollars() -> None:
+    answer, evidence, rates = answered()
+    saving = Interval(2.5, -1.0, 6.0)
+    month = Interval(10.0, 9.0, 11.0)
+    assert answer.current is not None
+    rich = replace(
+        answer,
+        saving_month_usd=saving,
+        current=replace(answer.current, month_usd=month),
+        proposed=replace(answer.proposed, month_usd=Interval(7.5, 7.0, 8.0)),
+    )
+    chart = chart_of(rich, function="f", verdict="v", evidence=evidence, rates=rates)
+    assert [row[0] for row in chart.figures] == ["", "now", "proposed", "saved a month"]
+    assert chart.figures[-1][-1] == "2.50 (-1.00..6.00)"
+    costs_more = replace(rich, saving_month_usd=Interval(-2.5, -6.0, -1.0))
+    assert summary.figures(costs_more)[-1] == ("more a month", *[""] * 6, "2.50 (1.00..6.00)")
+    text = page.render(chart)
+    assert "<small>-1.00..6.00</small>" in text
+    for title in ("Why", "What would change it"):
+        assert f"<h2>{title}</h2>" in text
+
+
+def test_sizes_that_cannot_run_are_left_out() -> None:
+    answer, evidence, rates = answered()
+    floor = Constraint(MEMORY_FLOOR, 300, 512, "MB", met=True, probability=None)
+    limited = replace(answer, constraints=(floor,))
+    chart = chart_of(limited, function="f", verdict="v", evidence=evidence, rates=rates)
+    # 128 MB was invoked, so it stays as what was seen; nothing is claimed about 256 MB.
+    assert 256 not in {point.memory_mb for point in chart.curve}
+    assert {point.memory_mb for point in chart.curve} >= {128, 384, 512}
+    assert not re.search(r"<td>256</td>", page.render(chart))
+    assert "Sizes below 300 MB" in page.render(chart)
+
+
+def test_the_picture_follows_a_dark_theme() -> None:
+    text = page.render(real_chart())
+    assert "prefers-color-scheme: dark" in text
+    drawn = text[text.index("<svg") : text.index("</svg>")]
+    assert "#000000" not in drawn
+    assert "currentColor" in drawn
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (101, 238, [150, 200]),
+        (20, 34, [20, 25, 30]),
+        (290, 5_200, [500, 1_000, 2_000, 5_000]),
+        (0.8, 90_000, [1, 10, 100, 1_000, 10_000]),
+    ],
+)
+def test_axes_have_round_ticks(low: float, high: float, ticks: list[float]) -> None:
+    found = round_ticks(low, high)
+    assert set(ticks) <= {round(tick, 9) for tick in found}
+    assert len(found) <= 8
+    assert all(low <= tick <= high for tick in found)
 
 
 def test_names_of_others_stay_text() -> None:
