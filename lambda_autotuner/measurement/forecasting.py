@@ -16,7 +16,7 @@ import numpy as np
 
 from lambda_autotuner.measurement.beginning import Beginning
 from lambda_autotuner.measurement.options import Forecast
-from lambda_autotuner.tuning.cold import ColdStarts
+from lambda_autotuner.tuning.cold import ColdStarts, usual_init
 from lambda_autotuner.tuning.decision import draws
 from lambda_autotuner.tuning.evidence import Configuration, Outcome, Sample
 from lambda_autotuner.tuning.model import Model
@@ -32,9 +32,6 @@ _LOW, _HIGH = 0.05, 0.95
 _LEAST_NOISE, _MOST_NOISE = 0.01, 0.3
 # At most so much of the scatter is taken for differences between events, which ours has not.
 _BETWEEN_EVENTS = 0.5
-# Typical INIT in ms and its spread (natural logarithm), where none was seen.
-_SLOW_INIT, _USUAL_INIT = (1_500.0, 0.8), (300.0, 0.8)
-_SLOW_RUNTIMES = ("java", "dotnet")
 _INIT_SPREAD = 0.3
 _FIRST_SLOWER = 0.3
 
@@ -44,7 +41,7 @@ def forecast(beginning: Beginning, *, played: int = _PLAYED) -> Forecast | None:
 
     Args:
         beginning: what the measurement would start from.
-        played: how many runs to play.
+        played: how many runs to play; draws come in pairs, so an odd number becomes the next one.
 
     Returns:
         None where no duration was ever recorded, so that there is no scale.
@@ -53,6 +50,7 @@ def forecast(beginning: Beginning, *, played: int = _PLAYED) -> Forecast | None:
     model = Model(background.evidence, background.workload, beginning.rates)
     if model.warm is None:
         return None
+    played += played % 2
     space, _ = beginning.space()
     account = _Imagined.of(beginning, model, space, played)
     runs = [_play(beginning, space, account, run) for run in range(played)]
@@ -142,8 +140,7 @@ def _log_init(
         seen = ColdStarts(model.evidence, lambda where: model.durations(where).expected())
         middle, spread = np.log(seen.init_ms(configurations)[0]), _INIT_SPREAD
     else:
-        slow = (model.workload.runtime or "java").startswith(_SLOW_RUNTIMES)
-        typical, spread = _SLOW_INIT if slow else _USUAL_INIT
+        typical, spread = usual_init(model.workload.runtime)
         middle = np.full(len(configurations), math.log(typical))
     return np.asarray(middle + spread * rng.standard_normal((count, 1)))
 

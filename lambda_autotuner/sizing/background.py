@@ -143,7 +143,7 @@ def _samples(
     if not telemetry.invocations and not samples:
         where = f" under {qualifier}" if qualifier else ""
         notes.append(
-            f"Nobody invoked it{where} in the window, so there is no evidence and no volume."
+            f"Nobody invoked it{where} in the window, so there is no evidence, no volume and nothing to save."
         )
     return samples, notes
 

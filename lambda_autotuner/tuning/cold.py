@@ -22,6 +22,16 @@ _VAGUE_SD = 10.0
 _SMALLEST_MS = 0.01
 
 
+# Typical INIT in ms and its spread (natural logarithm), where none was seen.
+_SLOW_INIT, _USUAL_INIT = (1_500.0, 0.8), (300.0, 0.8)
+_SLOW_RUNTIMES = ("java", "dotnet")
+
+
+def usual_init(runtime: str | None) -> tuple[float, float]:
+    """Typical INIT of a runtime in ms and its spread (natural logarithm); images count as slow."""
+    return _SLOW_INIT if (runtime or "java").startswith(_SLOW_RUNTIMES) else _USUAL_INIT
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A Bayesian line: belief about intercept and slope in log memory.

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import ndtri
 
+from lambda_autotuner.tuning.cold import usual_init
 from lambda_autotuner.tuning.decision import Decision, Policy, decide
 from lambda_autotuner.tuning.evidence import Configuration, Evidence
 from lambda_autotuner.tuning.gradient import probe_gains
@@ -32,6 +33,9 @@ COMMIT_TOLERANCE_PCT = 5.0
 _LEAST_INVOCATIONS = 6
 _MOST_INVOCATIONS = 25
 _FIRST_SIZES = 3
+# Measured over the embedded account's functions: an invocation of a search costs so many at the
+# pick, so many of them are the first ones at their size, and those sizes are so much dearer.
+_EXPLORING, _COLD_SHARE, _DEARER = 1.2, 0.5, 2.0
 _OPTIMISM, _OPTIMISM_ONE_SIZE = 2.0, 4.0
 
 
@@ -92,7 +96,7 @@ def recommend_passive(
         advice=answer.advice,
         missing=reasons,
         invocations=invocations,
-        cost_usd=invocations * float(decision.expected_cost[decision.pick]),
+        cost_usd=_exploring_usd(model, decision, invocations),
         sizes_mb=tuple(sorted({decision.configurations[i].memory_mb for i in first})),
         leaning=decision.picked,
     )
@@ -147,6 +151,15 @@ def _below_the_floor(model: Model, decision: Decision) -> str | None:
         f"{best} looks cheaper still and would hold the {min(used)} MB that were used, but with too "
         "little room to go there untried."
     )
+
+
+def _exploring_usd(model: Model, decision: Decision, invocations: int) -> float:
+    """About what so many invocations would cost: some at dear sizes, the first at each size cold."""
+    inits = [s.init_ms for s in model.evidence if s.init_ms is not None]
+    init_ms = float(np.mean(inits)) if inits else usual_init(model.workload.runtime)[0]
+    price = float(model.usd_per_ms([decision.picked])[0]) * _DEARER
+    warm = invocations * _EXPLORING * float(decision.expected_cost[decision.pick])
+    return warm + invocations * _COLD_SHARE * init_ms * price
 
 
 def _enough(model: Model, decision: Decision) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from lambda_autotuner.tuning.decision import Decision, Policy, choose
 from lambda_autotuner.tuning.evidence import Configuration
 from lambda_autotuner.tuning.model import Model
-from lambda_autotuner.tuning.objective import CostUnderSlo, Objective
+from lambda_autotuner.tuning.objective import CostUnderSlo, LowestCost, Objective
 from lambda_autotuner.tuning.pricing import FULL_PERCENT
 
 _COLD_RATES = (0.0, 0.01, 0.05, 0.2, 0.5)
@@ -32,7 +32,7 @@ def what_would_change(
         current: The configuration in production; None where unknown.
     """
     found = [
-        _runner_up(decision),
+        _runner_up(model, objective, decision),
         _slo(model, objective, decision),
         _cold(model, objective, decision, policy),
         _faster(decision),
@@ -42,17 +42,23 @@ def what_would_change(
     return tuple(text for text in found if text is not None)
 
 
-def _runner_up(decision: Decision) -> str | None:
+def _runner_up(model: Model, objective: Objective, decision: Decision) -> str | None:
+    """The best of the others that may be proposed."""
     others = [i for i in decision.tied if i != decision.pick]
     if not others:
+        out = model.excluded(decision.configurations)
         order = np.argsort(decision.expected_cost, kind="stable")
-        others = [int(i) for i in order if i != decision.pick][:1]
+        others = [int(i) for i in order if i != decision.pick and not out[i]][:1]
     if not others:
         return None
+    rival = decision.configurations[others[0]]
     gap = decision.expected_cost[others[0]] / decision.expected_cost[decision.pick] - 1
+    if isinstance(objective, LowestCost):
+        return f"{rival} is next at {gap * FULL_PERCENT:+.1f} % cost; a shift of that size makes it the pick."
+    slower = decision.expected_ms[others[0]] / decision.expected_ms[decision.pick] - 1
     return (
-        f"{decision.configurations[others[0]]} is next at {gap * FULL_PERCENT:+.1f} % cost; a shift "
-        "of that size makes it the pick."
+        f"{rival} is next: {gap * FULL_PERCENT:+.1f} % cost and {slower * FULL_PERCENT:+.1f} % "
+        "duration."
     )
 
 

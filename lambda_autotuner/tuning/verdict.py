@@ -35,6 +35,8 @@ from lambda_autotuner.tuning.units import DAYS_PER_MONTH
 
 _P95 = 95.0
 _TO_SETTLE_AN_SLO = 10
+# The mean over measured functions of which nothing was known before (docs/measured.md).
+_TO_START_FROM_NOTHING = 12
 
 
 def conclude(
@@ -118,7 +120,7 @@ def _nothing_ran(model: Model, base: dict[str, Any]) -> Recommendation:
         errors = sum(summary.failed for summary in summaries)
         return Infeasible(**base, violated=(f"All {errors} invocations failed.",))
     missing = ("No successful invocation was seen.",)
-    return NeedMoreData(**base, missing=missing, invocations=3)
+    return NeedMoreData(**base, missing=missing, invocations=_TO_START_FROM_NOTHING)
 
 
 def _nothing_allowed(

@@ -164,7 +164,8 @@ def test_ctrl_c_ends_promptly_with_130_and_leaves_nothing(
         "LAMBDA_AUTOTUNER_ENDPOINT_URL": sandbox.endpoint_url,
         "LAMBDA_AUTOTUNER_STATE_DIR": str(tmp_path / "state"),
     }
-    words = ["tune", "session-store", "--copy", "--yes", "--no-picture"]
+    # With pauses the run lasts for seconds, however late this process sees what it says.
+    words = ["tune", "session-store", "--copy", "--yes", "--no-picture", "--pause", "2000"]
     child = subprocess.Popen(
         [sys.executable, "-c", "from lambda_autotuner.cli import main; main()", *words],
         env=environment,
