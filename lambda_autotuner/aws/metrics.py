@@ -15,6 +15,7 @@ QUERIES_PER_CALL = 500
 POINTS_PER_CALL = 100_800
 NAMESPACE = "AWS/Lambda"
 _DAY_SECONDS = 86_400
+_AHEAD_DAYS = 4_000
 _RETENTION_DAYS = 455
 _MAX_PAGES = 200
 _PARTIAL_ATTEMPTS = 3
@@ -229,8 +230,9 @@ def latest_activity(
     """
     near = near.astimezone(UTC)
     day = datetime(near.year, near.month, near.day, tzinfo=UTC)
-    span = timedelta(days=_RETENTION_DAYS)
-    for window in (Window(day, day + span), Window(day - span, day)):
+    # A function may have been left alone for years and be as busy as ever.
+    ahead, back = timedelta(days=_AHEAD_DAYS), timedelta(days=_RETENTION_DAYS)
+    for window in (Window(day, day + ahead), Window(day - back, day)):
         daily = MetricQuery("Invocations", "Sum", _DAY_SECONDS, function, qualifier)
         last_day = _last_point(get_metrics(account, [daily], window)[daily])
         if last_day is None:

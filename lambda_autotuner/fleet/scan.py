@@ -51,8 +51,9 @@ _THREADS = 8
 _ANCHORS = 24
 _DAY_SECONDS = 86_400
 _FINE_SECONDS = 300
-# CloudWatch keeps daily points for 455 days.
-_RETENTION_DAYS = 455
+# The newest function of an account may be years old; points are daily, and only the last 455 days
+# of them exist.
+_AHEAD_DAYS = 4_000
 
 OnProgress = Callable[[str, int, int], None]
 """(what is being done, done so far, of how many)."""
@@ -193,7 +194,7 @@ class _Scan:
         """
         some = functions[:: max(1, len(functions) // _ANCHORS)][:_ANCHORS]
         day = near.replace(hour=0, minute=0, second=0, microsecond=0)
-        span = Window(day, day + timedelta(days=_RETENTION_DAYS))
+        span = Window(day, day + timedelta(days=_AHEAD_DAYS))
         last_day = self._latest(some, span, _DAY_SECONDS)
         if last_day is None:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -50,6 +51,15 @@ def test_a_function_that_nobody_calls(account: Account) -> None:
     assert isinstance(result.answer, NeedMoreData)
     assert result.workload.invocations_per_month is None
     assert any("Nobody invoked it" in text for text in result.cautions)
+
+
+def test_a_function_that_nobody_changed_for_years_is_seen_at_work(account: Account) -> None:
+    changed = account.call("lambda", "GetFunctionConfiguration", FunctionName="legacy-soap-bridge")
+    result = measurement.recommend(account, "legacy-soap-bridge", choices=CHOICES)
+    assert result.window is not None
+    modified = datetime.fromisoformat(changed["LastModified"])
+    assert result.window.end - modified > timedelta(days=500)
+    assert result.workload.invocations_per_month
 
 
 def test_an_image_function_is_answered_with_a_caution(account: Account) -> None:
