@@ -56,6 +56,9 @@ def point_mlflow_at(store_uri: str) -> None:
             MlflowExperimentLocation(experiment_id=PLACEHOLDER_EXPERIMENT_ID)
         )
         get_bridged_tracer_provider()
+    # A notebook would ask for a page that the back end does not have yet, and MLflow looks for
+    # a notebook after every trace.
+    mlflow.tracing.disable_notebook_display()
 
 
 @contextlib.contextmanager

@@ -12,76 +12,55 @@ from __future__ import annotations
 
 import ast
 import json
-import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
+from mlflow_integration.masking_disguises import (
+    ENCODED_LENGTH,
+    decoded_words,
+    token_words,
+    unescaped,
+    unfolded,
+)
 from mlflow_integration.masking_rules import (
-    ASSIGNMENT,
-    ASSIGNMENT_GATES,
     ENVIRONMENT_BLOCK,
-    ENVIRONMENT_ENTRY,
     ENVIRONMENT_GATES,
     ENVIRONMENT_HEAD,
-    LONG_WORD,
-    RULES,
-    TEXT_GATES,
-    WORD_GATES,
-    Rule,
     environment_value_is_plain,
     is_environment_key,
+    is_random_variable,
     is_sensitive_key,
     is_telling_value,
+)
+from mlflow_integration.masking_spots import (
+    CANDIDATE_LENGTH,
+    RUN_LENGTH,
+    assignments,
+    candidates_among,
+    folded_spans,
+    is_harmless_word,
+    lower,
+    mask_assignments,
+    mask_candidates,
+    mask_environment_block,
+    replace_spans,
+    runs_of,
+    variables,
 )
 
 FAILED = "[masked:unreadable]"
 _MAX_DEPTH = 40
-_CANDIDATE = re.compile(r"[A-Za-z0-9/+]{40}")
-_CANDIDATE_LENGTH = 40
-_WORD = re.compile(r"[A-Za-z0-9/+=_-]")
-_KEY = re.compile(r"[\w.-]")
-_KEY_LENGTH = 60
-_PREFIX = re.compile(r"\b(?:api|access|secret|private|session) \Z")
-_PREFIX_LENGTH = 10
+_MAX_DISGUISES = 3
 _REMEMBERED_LENGTH = 32_768
 _REMEMBERED_TEXTS = 256
-_MINIMUM_BITS = 4.25
-_ARN_LENGTH = 300
-_ARN_BEFORE = re.compile(r"\barn:aws[\w-]*:[^\s\"']*\Z")
+_REMEMBERED_WORDS = 20_000
 _PASSED_THROUGH = (bool, int, float, type(None))
 
 
 class MaskingError(ValueError):
     """A configured masking pattern cannot be compiled."""
-
-
-def _looks_like_aws_secret(text: str) -> bool:
-    """Tell 40 random base64 characters from a digest, a path, a sentence or an identifier."""
-    kinds = (
-        any(c.islower() for c in text),
-        any(c.isupper() for c in text),
-        any(c.isdigit() for c in text),
-    )
-    if not all(kinds):
-        return False
-    counts = {c: text.count(c) for c in set(text)}
-    bits = -sum(n / len(text) * math.log2(n / len(text)) for n in counts.values())
-    if bits < _MINIMUM_BITS:
-        return False
-    # A path of words changes between kinds of characters rarely, a random key all the time.
-    changes = sum(_kind(a) != _kind(b) for a, b in pairwise(text))
-    return changes >= len(text) // 3
-
-
-def _kind(character: str) -> int:
-    if character.islower():
-        return 0
-    if character.isupper():
-        return 1
-    return 2 if character.isdigit() else 3
 
 
 @dataclass(frozen=True)
@@ -94,6 +73,7 @@ class Masker:
 
     extra: tuple[re.Pattern[str], ...] = field(default=())
     _seen: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
+    _harmless: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @classmethod
     def with_patterns(cls, patterns: Iterable[str]) -> Masker:
@@ -122,6 +102,15 @@ class Masker:
         except Exception:  # noqa: BLE001 - failing closed: nothing unreadable may pass
             return FAILED
 
+    def is_plain_name(self, key: str) -> bool:
+        """Say whether a value named `key` may be shown when the value itself is clean."""
+        return (
+            not is_sensitive_key(key)
+            and not is_environment_key(key)
+            and not key.isupper()
+            and self.is_clean(key)
+        )
+
     def is_clean(self, text: str) -> bool:
         """Say quickly whether no rule applies to `text`, so that it may pass as it is."""
         if len(text) > _REMEMBERED_LENGTH:
@@ -135,19 +124,50 @@ class Masker:
             self._seen[text] = found
         return found
 
-    def _is_clean(self, text: str) -> bool:
-        lowered = _lower(text)
-        words = LONG_WORD.findall(lowered)
-        if any(rule.pattern.search(text) for rule in _candidates_among(lowered, words)):
-            return False
-        if any(gate in lowered for gate in ENVIRONMENT_GATES) and ENVIRONMENT_HEAD.search(text):
+    def _is_clean(self, text: str, depth: int = 0) -> bool:
+        words = token_words(text)
+        if not self._is_harmless(text, words) and not self._passes(text, words):
             return False
         if any(pattern.search(text) for pattern in self.extra):
             return False
-        if next(_assignments(text, lowered), None) is not None:
+        return depth >= _MAX_DISGUISES or not self._is_disguised(text, words, depth)
+
+    def _is_harmless(self, text: str, words: list[str]) -> bool:
+        """Say whether no word of `text` holds any literal of a rule: most words come again."""
+        if "://" in text or ":AA" in text:
             return False
-        longest = max(map(len, words), default=0)
-        return longest < _CANDIDATE_LENGTH or _mask_candidates(text) == text
+        fresh = set(words).difference(self._harmless)
+        if not fresh:
+            return True
+        if not all(map(is_harmless_word, fresh)):
+            return False
+        if len(self._harmless) > _REMEMBERED_WORDS:
+            self._harmless.clear()
+        self._harmless.update(fresh)
+        return True
+
+    def _passes(self, text: str, words: list[str]) -> bool:
+        lowered, runs = lower(text), [word for word in words if len(word) >= RUN_LENGTH]
+        if any(rule.pattern.search(text) for rule in candidates_among(text, lowered, runs)):
+            return False
+        if any(gate in lowered for gate in ENVIRONMENT_GATES) and ENVIRONMENT_HEAD.search(text):
+            return False
+        if next(assignments(text, lowered), None) is not None:
+            return False
+        if next(variables(text), None) is not None:
+            return False
+        return max(map(len, runs), default=0) < CANDIDATE_LENGTH or mask_candidates(text) == text
+
+    def _is_disguised(self, text: str, words: list[str], depth: int) -> bool:
+        """Say whether a secret shows only when escapes, base64 or folded lines are undone."""
+        plain = unescaped(text)
+        if plain is not None and not self._is_clean(plain, depth + 1):
+            return True
+        encoded = [word for word in words if len(word) >= ENCODED_LENGTH]
+        if any(not self._is_clean(inner, depth + 1) for _, inner in decoded_words(encoded)):
+            return True
+        whole = unfolded(text)
+        return whole is not None and bool(folded_spans(text, *whole))
 
     def _mask(self, value: Any, depth: int) -> Any:
         if depth > _MAX_DEPTH:
@@ -183,6 +203,8 @@ class Masker:
                 is_telling_value(item)
             ):
                 masked[shown] = _replace_leaves(item, "named")
+            elif is_random_variable(name, item):
+                masked[shown] = "[masked:environment]"
             else:
                 masked[shown] = self._mask(item, depth + 1)
         return masked
@@ -209,38 +231,31 @@ class Masker:
                 return json.dumps(self._mask(document, depth + 1), ensure_ascii=False, default=str)
         return self._mask_plain(text)
 
-    def _mask_plain(self, text: str) -> str:
-        lowered = _lower(text)
-        for rule in _candidates_among(lowered, LONG_WORD.findall(lowered)):
+    def _mask_plain(self, text: str, depth: int = 0) -> str:
+        whole = unfolded(text)
+        if whole is not None:
+            text = replace_spans(text, folded_spans(text, *whole))
+        lowered = lower(text)
+        for rule in candidates_among(text, lowered, runs_of(text)):
             text = rule.pattern.sub(rule.replacement, text)
         if any(gate in lowered for gate in ENVIRONMENT_GATES):
-            text = ENVIRONMENT_BLOCK.sub(_mask_environment_block, text)
-        text = _mask_assignments(text)
+            text = ENVIRONMENT_BLOCK.sub(mask_environment_block, text)
+        text = mask_assignments(text)
+        text = replace_spans(text, [(*span, "environment") for span in variables(text)])
         for pattern in self.extra:
             text = pattern.sub("[masked:custom]", text)
-        return _mask_candidates(text)
+        text = mask_candidates(text)
+        return self._mask_disguised(text, depth) if depth < _MAX_DISGUISES else text
 
-
-def _candidates_among(lowered: str, words: list[str]) -> list[Rule]:
-    """Return the rules that may apply: most need a literal in a long word, and those are few."""
-    hits: set[str] = set()
-    if words:
-        joined = " ".join(words)
-        for gate in WORD_GATES:
-            if gate in joined:
-                hits.add(gate)
-    for gate in TEXT_GATES:
-        if gate in lowered:
-            hits.add(gate)
-    return [rule for rule in RULES if not hits.isdisjoint(rule.gates)] if hits else []
-
-
-def _lower(text: str) -> str:
-    """Lower a text without moving its characters: some letters have longer lower-case forms."""
-    lowered = text.lower()
-    if len(lowered) != len(text):
-        lowered = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
-    return lowered
+    def _mask_disguised(self, text: str, depth: int) -> str:
+        for word, inner in decoded_words(runs_of(text)):
+            if not self._is_clean(inner, depth + 1):
+                text = text.replace(word, "[masked:encoded]")
+        plain = unescaped(text)
+        if plain is not None and not self._is_clean(plain, depth + 1):
+            # What was escaped is shown plainly now, without the secret.
+            return self._mask_plain(plain, depth + 1)
+        return text
 
 
 def _parse(text: str) -> Any:
@@ -272,82 +287,6 @@ def _replace_leaves(value: Any, kind: str) -> Any:
     if value is None or isinstance(value, bool):
         return value
     return f"[masked:{kind}]"
-
-
-def _assignments(text: str, lowered: str) -> Iterator[tuple[int, int]]:
-    """Yield where secrets stand that are assigned to telling names.
-
-    Looks only around the literals that such names contain. An opening bracket after the name
-    is a secret too; it is masked by structure, so its span is empty.
-    """
-    spots: set[int] = set()
-    for gate in ASSIGNMENT_GATES:
-        spot = lowered.find(gate)
-        while spot >= 0:
-            spots.add(spot)
-            spot = lowered.find(gate, spot + 1)
-    done = 0
-    for spot in sorted(spots):
-        start = spot
-        while start > done and spot - start < _KEY_LENGTH and _KEY.match(text[start - 1]):
-            start -= 1
-        prefix = _PREFIX.search(lowered, max(done, start - _PREFIX_LENGTH), start)
-        found = ASSIGNMENT.match(text, prefix.start() if prefix else start)
-        if spot < done or found is None or not is_sensitive_key(found["key"]):
-            continue
-        if _within_arn(text, start):
-            continue
-        group = next((n for n in ("double", "single", "bare") if found[n] is not None), None)
-        if group is None:
-            yield found.end(), found.end()
-        elif is_telling_value(found[group]):
-            yield found.span(group)
-            done = found.end(group)
-
-
-def _mask_assignments(text: str) -> str:
-    pieces: list[str] = []
-    done = 0
-    for start, end in _assignments(text, _lower(text)):
-        if end > start:
-            pieces += [text[done:start], "[masked:named]"]
-            done = end
-    pieces.append(text[done:])
-    return "".join(pieces)
-
-
-def _within_arn(text: str, position: int) -> bool:
-    """`arn:...:secret:name` is an address, not an assignment."""
-    if position == 0 or text[position - 1] != ":":
-        return False
-    return bool(_ARN_BEFORE.search(text, max(0, position - _ARN_LENGTH), position))
-
-
-def _mask_environment_block(found: re.Match[str]) -> str:
-    def entry(match: re.Match[str]) -> str:
-        if environment_value_is_plain(match["key"], match["value"]):
-            return match[0]
-        start, end = match.start("value") - match.start(), match.end("value") - match.start()
-        return f"{match[0][:start]}[masked:environment]{match[0][end:]}"
-
-    return found["head"] + ENVIRONMENT_ENTRY.sub(entry, found["body"]) + found["tail"]
-
-
-def _mask_candidates(text: str) -> str:
-    pieces: list[str] = []
-    position = 0
-    for found in _CANDIDATE.finditer(text):
-        start, end = found.span()
-        if start < position:
-            continue
-        before = text[start - 1] if start else ""
-        after = text[end] if end < len(text) else ""
-        bounded = not (before and _WORD.match(before)) or before == "="
-        if bounded and not (after and _WORD.match(after)) and _looks_like_aws_secret(found[0]):
-            pieces += [text[position:start], "[masked:aws-secret-key]"]
-            position = end
-    pieces.append(text[position:])
-    return "".join(pieces)
 
 
 _DEFAULT = Masker()

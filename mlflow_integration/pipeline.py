@@ -238,6 +238,8 @@ def _install(pipeline: Pipeline) -> None:
 
     # Our store only writes a line to a file: MLflow's own queue would add loss and an exit delay.
     os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
+    # Attachments would be uploaded past spool and masking; as text they stay in the span.
+    os.environ["MLFLOW_TRACE_EXTRACT_ATTACHMENTS"] = "false"
     if pipeline.recorder.destination.otlp:
         # The delivery worker serves the collector, from masked records.
         os.environ["MLFLOW_INTEGRATION_OTLP_ENDPOINT"] = pipeline.recorder.destination.otlp

@@ -246,8 +246,12 @@ class Recorder:
         masker = self.masker
         attributes = {}
         for key, value in data["attributes"].items():
-            shown = masker.mask_text(key)
-            attributes[shown] = value if key in _STRUCTURAL else self._mask_attribute(key, value)
+            if key in _STRUCTURAL or (
+                isinstance(value, str) and masker.is_plain_name(key) and masker.is_clean(value)
+            ):
+                attributes[key] = value
+            else:
+                attributes[masker.mask_text(key)] = self._mask_attribute(key, value)
         status = data["status"]
         return {
             **data,
@@ -262,15 +266,13 @@ class Recorder:
                 for event in data["events"]
             ],
             "status": {**status, "message": masker.mask_text(status.get("message") or "")},
-            "links": masker.mask(data.get("links") or []),
+            "links": masker.mask(data["links"]) if data.get("links") else [],
         }
 
     def _mask_attribute(self, key: str, value: Any) -> Any:
         """Mask one attribute, which MLflow keeps as JSON text."""
         if not isinstance(value, str):
             return self.masker.mask({key: value})[key]
-        if self.masker.is_clean(key) and self.masker.is_clean(value):
-            return value
         try:
             parsed = json.loads(value)
         except ValueError:
