@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from mlflow_integration.environment import Destination
 from mlflow_integration.errors import (
     AuthenticationError,
     RejectedError,
-    TracingError,
     UnreachableError,
 )
 from mlflow_integration.probe import Probe, probe
@@ -28,8 +28,18 @@ _logger = logging.getLogger(__name__)
 _AUTHENTICATION = frozenset({"unauthorized", "forbidden"})
 _FORBIDDEN = (401, 403)
 _TRANSPORTS = ("requests", "urllib3", "sqlalchemy", "databricks")
+_UNAUTHORIZED = 401
+_TOO_LARGE = 413
 _TOO_MANY = 429
 _SERVER_ERROR = 500
+_PASSING = frozenset({408, _TOO_MANY, 502, 503, 504})
+_NO_CONNECTION = (
+    "failed with exception", "failed with timeout", "locked", "Max retries", "timed out",
+    "Connection",
+)  # fmt: skip
+_LATER = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"})
+_FOREIGN_STATUS = re.compile(r"failed with error code (\d{3}) !=")
+FAULT = "fault"
 
 
 def require(destination: Destination, *, seconds: float = 2.0) -> Probe:
@@ -146,40 +156,82 @@ def _create(store: Any, destination: Destination, name: str) -> Any:
         location = f"file://{quote(destination.artifacts)}/{quote(name, safe='')}"
     try:
         identifier = store.create_experiment(name, location, None)
-    except MlflowException:
+    except MlflowException as error:
         found = store.get_experiment_by_name(name)
-        if found is None:
-            raise
-        return found
+        if found is not None:
+            return found
+        code = str(error.error_code)
+        if code == "RESOURCE_ALREADY_EXISTS":
+            raise UnreachableError(
+                f"The name {name!r} is taken by something else, a notebook or a folder perhaps.",
+                remedy="Choose another MLFLOW_EXPERIMENT_NAME; what waits is sent there.",
+                code="experiment",
+            ) from error
+        if code in {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}:
+            raise UnreachableError(
+                f"The folder of the experiment {name!r} does not exist.",
+                remedy="Create the folder in the workspace, or choose another name.",
+                code="experiment",
+            ) from error
+        raise
     return store.get_experiment(identifier)
 
 
 def classify(error: BaseException) -> Exception:
-    """Tell apart: the back end is away, it does not know us, or it refuses this record."""
+    """Tell apart: the back end is away, it does not know us, or it refuses this record.
+
+    A record is refused for good only by MLflow's own answer to it. A page from something in
+    between, or a failure inside the server, may be about the record or about everything: its
+    code is `FAULT`, and whoever delivers finds out by trying others.
+    """
     if isinstance(error, (UnreachableError, AuthenticationError, RejectedError)):
         return error
-    from mlflow.exceptions import MlflowException
+    from mlflow.exceptions import MlflowException, RestException
 
     text = f"{type(error).__name__}: {error}"[:500]
-    kind: type[TracingError] = RejectedError
+    if isinstance(error, RestException):
+        return _classify_answer(error, text)
     if isinstance(error, MlflowException):
-        status = error.get_http_status_code()
-        if status in _FORBIDDEN:
-            kind = AuthenticationError
-        elif _is_passing(error, text, status):
-            kind = UnreachableError
-    elif isinstance(error, OSError) or type(error).__module__.startswith(_TRANSPORTS):
-        kind = UnreachableError
-    return kind(text)
+        return _classify_own(error, text)
+    if isinstance(error, OSError) or type(error).__module__.startswith(_TRANSPORTS):
+        return UnreachableError(text)
+    return RejectedError(text)
 
 
-def _is_passing(error: Any, text: str, status: int) -> bool:
-    code = getattr(error, "error_code", "")
-    if status >= _SERVER_ERROR or status == _TOO_MANY:
-        return True
-    if code in {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"}:
-        return True
-    return any(word in text for word in ("Max retries", "timed out", "Connection", "locked"))
+def _classify_answer(error: Any, text: str) -> Exception:
+    """Classify an answer in MLflow's own form."""
+    status, code = error.get_http_status_code(), str(error.error_code)
+    if status in _FORBIDDEN or "access token" in text.lower():
+        return AuthenticationError(text)
+    if status == _TOO_MANY or code in _LATER:
+        return UnreachableError(text)
+    if status >= _SERVER_ERROR:
+        return UnreachableError(text, code=FAULT)
+    return RejectedError(text)
+
+
+def _classify_own(error: Any, text: str) -> Exception:
+    """Classify what MLflow raised itself: no connection, a foreign answer, a local database."""
+    answered = _FOREIGN_STATUS.search(text)
+    if answered:
+        return _classify_page(int(answered[1]), text)
+    status = error.get_http_status_code()
+    if "not in a valid JSON format" in text or "too many 500 error responses" in text:
+        return UnreachableError(text, code=FAULT)
+    if str(error.error_code) in _LATER or any(word in text for word in _NO_CONNECTION):
+        return UnreachableError(text)
+    if status in _FORBIDDEN:
+        return AuthenticationError(text)
+    return UnreachableError(text, code=FAULT) if status >= _SERVER_ERROR else RejectedError(text)
+
+
+def _classify_page(status: int, text: str) -> Exception:
+    """Classify an answer that is not MLflow's own, from a proxy or a firewall perhaps."""
+    if status == _TOO_LARGE:
+        return RejectedError(text)
+    if status == _UNAUTHORIZED:
+        return AuthenticationError(text)
+    return UnreachableError(text, code=None if status in _PASSING else FAULT)
 
 
 def describe(destination: Destination) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlflow_integration.assembly import AssembledTrace, assemble
-from mlflow_integration.backend import classify, require, resolve_experiment, store_of
+from mlflow_integration.backend import FAULT, classify, require, resolve_experiment, store_of
 from mlflow_integration.backlog import Backlog, Operation, TraceItem
 from mlflow_integration.environment import Destination
 from mlflow_integration.errors import AuthenticationError, RejectedError, TracingError
@@ -32,6 +32,8 @@ _logger = logging.getLogger(__name__)
 _BATCH = 20
 _TRUST_SECONDS = 5.0
 _MAX_ATTEMPTS = 3
+_MAX_FAULTS = 5
+_FAULTS_IN_A_ROW = 3
 _MAX_BACKOFF_SECONDS = 8.0
 _SLOW_BACKOFF_SECONDS = 30.0
 _THREADS = 4
@@ -62,6 +64,11 @@ class Post:
     trouble: Trouble | None = None
     answered_at: float = float("-inf")
     attempts: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    faults_in_a_row: int = 0
+    fault: Exception | None = None
+    served: int = 0
+    served_before: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
 
 
@@ -113,7 +120,9 @@ class Delivery:
         crashed: list[tuple[str, Operation]],
     ) -> int:
         self._open(post)
-        done = 0
+        done, post.fault, post.faults_in_a_row = 0, None, 0
+        # What the back end stumbled over comes last, so that it holds nothing up.
+        traces = sorted(traces, key=lambda item: post.faults[item.name])
         # Runs first: a trace names the run it belongs to. Links need both.
         for group in _by_run(operations):
             done += self._apply_run(post, group)
@@ -126,6 +135,8 @@ class Delivery:
                 done += self._apply(post, operation)
         for run, _ in crashed:
             self._runs(post).close_crashed(run)
+        if post.fault is not None and not done:
+            raise post.fault
         post.trouble = None
         return done
 
@@ -153,7 +164,7 @@ class Delivery:
         try:
             self._send(post, [trace for _, trace in traces])
         except Exception as error:
-            if not isinstance(classify(error), RejectedError):
+            if not _may_be_about_one(classify(error)):
                 raise
             # One of them is at fault: find out which.
             return sum(self._deliver_alone(post, item, trace) for item, trace in traces)
@@ -232,6 +243,8 @@ class Delivery:
             server = self._runs(post).apply(group[0].run or "", records, repeated=repeated)
         except Exception as error:  # noqa: BLE001 - told apart by `classify`
             told = classify(error)
+            if not isinstance(told, RejectedError):
+                return self._failed(post, group[0], group[0].kind, told)
             return sum(self._failed(post, each, each.kind, told) for each in group)
         post.answered_at = time.monotonic()
         for operation in group:
@@ -265,18 +278,42 @@ class Delivery:
     ) -> None:
         self.backlog.acknowledge(item, kind, note)
         self.delivered[kind] += 1
-        post.attempts.pop(item.name, None)
+        post.served += 1
+        post.faults_in_a_row = 0
+        for counts in (post.attempts, post.faults, post.served_before):
+            counts.pop(item.name, None)
 
     def _failed(self, post: Post, item: TraceItem | Operation, kind: str, error: Exception) -> int:
         if not isinstance(error, RejectedError):
-            raise error
+            return self._faulted(post, item, kind, error)
         post.attempts[item.name] += 1
         _logger.warning("%s %s was refused: %s", kind, item.name, error)
         if post.attempts[item.name] < _MAX_ATTEMPTS:
             return 0
+        return self._set_aside(post, item, kind, error)
+
+    def _set_aside(
+        self, post: Post, item: TraceItem | Operation, kind: str, error: Exception
+    ) -> int:
         self.backlog.reject(item, kind, str(error))
         post.rejected[item.name] = str(error)
         return 1
+
+    def _faulted(self, post: Post, item: TraceItem | Operation, kind: str, error: Exception) -> int:
+        """Go on behind a record that the back end stumbles over, as long as others get through."""
+        if getattr(error, "code", None) != FAULT:
+            raise error
+        post.fault = error
+        post.faults[item.name] += 1
+        post.faults_in_a_row += 1
+        post.served_before.setdefault(item.name, post.served)
+        _logger.warning("the back end stumbles over %s %s: %s", kind, item.name, error)
+        works = post.served > post.served_before[item.name]
+        if works and post.faults[item.name] >= _MAX_FAULTS:
+            return self._set_aside(post, item, kind, error)
+        if post.faults_in_a_row >= _FAULTS_IN_A_ROW:
+            raise error
+        return 0
 
     def _note_trouble(self, post: Post, error: Exception) -> None:
         before = post.trouble.backoff if post.trouble else 0.25
@@ -284,7 +321,7 @@ class Delivery:
         backoff = min(before * 2, _SLOW_BACKOFF_SECONDS if slow else _MAX_BACKOFF_SECONDS)
         message = error.message if isinstance(error, TracingError) else str(error)
         post.trouble = Trouble(
-            code=getattr(error, "code", None) or ("unauthorized" if slow else "unreachable"),
+            code=_code_of(error) or ("unauthorized" if slow else "unreachable"),
             reason=message,
             remedy=getattr(error, "remedy", None),
             at=time.time(),
@@ -293,6 +330,15 @@ class Delivery:
         )
         post.answered_at = float("-inf")
         _logger.info("%s: %s", post.destination.uri, message)
+
+
+def _may_be_about_one(error: Exception) -> bool:
+    return isinstance(error, RejectedError) or getattr(error, "code", None) == FAULT
+
+
+def _code_of(error: Exception) -> str | None:
+    code = getattr(error, "code", None)
+    return "server_error" if code == FAULT else code
 
 
 def _by_run(operations: list[Operation]) -> list[list[Operation]]:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 from mlflow_integration.errors import ConfigurationError
 
 DEFAULT_EXPERIMENT = "lambda-autotuner-agent"
-_TRUE = frozenset({"1", "true", "yes", "on"})
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _MAX_EXPERIMENT_NAME = 500
@@ -95,7 +95,7 @@ def parse_switch(text: str | None, *, default: bool, name: str) -> bool:
     if text is None or not text.strip():
         return default
     word = text.strip().strip("'\"").lower()
-    if word in _TRUE:
+    if word in TRUE_WORDS:
         return True
     if word in _FALSE:
         return False
@@ -168,6 +168,11 @@ def check_uri(uri: str) -> None:
         )
     if uri == "databricks" or uri.startswith("databricks://"):
         return
+    if uri.startswith(("databricks-uc", "uc:")):
+        raise ConfigurationError(
+            f"{name}={uri!r} is a place for models in Unity Catalog; runs and traces do not go there.",
+            remedy="Set MLFLOW_TRACKING_URI=databricks, and MLFLOW_REGISTRY_URI for models.",
+        )
     try:
         parts = urlsplit(uri)
         host, _port = parts.hostname, parts.port
@@ -210,11 +215,13 @@ def check_experiment(name: str) -> str:
 
 def databricks_host(environ: Mapping[str, str], profile: str | None) -> str | None:
     """Return the workspace address from the environment or the configuration file."""
-    if profile is None and environ.get("DATABRICKS_HOST"):
-        return environ["DATABRICKS_HOST"].strip().rstrip("/")
-    section = databricks_profile(environ, profile)
-    host = section.get("host")
-    return host.rstrip("/") if host else None
+    host = environ.get("DATABRICKS_HOST", "").strip() if profile is None else ""
+    host = host or databricks_profile(environ, profile).get("host", "").strip()
+    if not host:
+        return None
+    # Copied from a browser it has a path and a query; written by hand it may lack the scheme.
+    parts = urlsplit(host if "://" in host else f"https://{host}")
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else None
 
 
 def databricks_profile(environ: Mapping[str, str], profile: str | None) -> dict[str, str]:
@@ -274,7 +281,7 @@ def _otlp_target(environ: Mapping[str, str]) -> str | None:
     if remembered:
         return remembered
     wanted = environ.get("MLFLOW_TRACE_ENABLE_OTLP_DUAL_EXPORT", "")
-    if wanted.strip().lower() not in _TRUE:
+    if wanted.strip().lower() not in TRUE_WORDS:
         return None
     traces = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     if traces:
@@ -288,7 +295,7 @@ def foreign_notices(environ: Mapping[str, str]) -> tuple[str, ...]:
     notices = [
         f"{name} is on: LangChain also sends prompts and answers to LangSmith, unmasked."
         for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2")
-        if environ.get(name, "").strip().lower() in _TRUE
+        if environ.get(name, "").strip().lower() in TRUE_WORDS
     ]
     endpoints = [
         name
@@ -300,7 +307,11 @@ def foreign_notices(environ: Mapping[str, str]) -> tuple[str, ...]:
             f"{' and '.join(endpoints)} is set for another tool; MLflow keeps all traces. "
             "MLFLOW_TRACE_ENABLE_OTLP_DUAL_EXPORT=true sends them there as well."
         )
-    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() in _TRUE:
+    if environ.get("MLFLOW_TRACING_DESTINATION"):
+        notices.append(
+            "MLFLOW_TRACING_DESTINATION is not followed: traces go to MLFLOW_EXPERIMENT_NAME."
+        )
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() in TRUE_WORDS:
         notices.append("OTEL_SDK_DISABLED is on: OpenTelemetry drops every span, ours included.")
     return tuple(notices)
 

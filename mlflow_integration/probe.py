@@ -6,7 +6,6 @@ minutes and cannot be stopped; the delivery worker uses it too, before it lets M
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import os
@@ -14,13 +13,24 @@ import socket
 import ssl
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
-from mlflow_integration.environment import Destination, databricks_profile
+from mlflow_integration.environment import Destination, strip_credentials
+from mlflow_integration.probe_transport import (
+    KEPT,
+    ProbeError,
+    Proxy,
+    absolute,
+    check_proxy_status,
+    credentials,
+    find_proxy,
+    open_tunnel,
+    tls_context,
+    tls_error,
+)
 from mlflow_integration.sqlite_files import database_trouble
 
 DEADLINE_SECONDS = 2.0
@@ -43,7 +53,7 @@ class Probe:
     """What the probe found.
 
     Attributes:
-        code: None when all hops went well; otherwise `unreachable`, `timeout`, `tls`,
+        code: None when all hops went well; otherwise `unreachable`, `timeout`, `tls`, `proxy`,
             `unauthorized`, `forbidden`, `server_error`, `configuration` or `database`.
         reason: One clause without a full stop.
         experiment: The experiment's full name at the back end.
@@ -58,22 +68,13 @@ class Probe:
     experiment_id: str | None = None
 
 
-class ProbeError(Exception):
-    """A hop failed; carries the code, the reason and the remedy."""
-
-    def __init__(self, code: str, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-        self.remedy = remedy
-
-
 @dataclass
 class _Walk:
     destination: Destination
     environ: Mapping[str, str]
     deadline: float
     hops: list[Hop] = field(default_factory=list)
+    proxy: Proxy | None = None
     experiment: str | None = None
     experiment_id: str | None = None
 
@@ -133,7 +134,7 @@ def _walk(walk: _Walk) -> Probe:
     except TimeoutError:
         return _failed(walk, _timeout_error(walk, time.monotonic() - began))
     except ssl.SSLError as error:
-        return _failed(walk, _tls_error(walk, error))
+        return _failed(walk, tls_error(walk.destination, _address(walk), error))
     except (OSError, http.client.HTTPException, ValueError) as error:
         return _failed(walk, _connection_error(walk, error))
     return Probe(tuple(walk.hops), experiment=walk.experiment, experiment_id=walk.experiment_id)
@@ -161,22 +162,15 @@ def _timeout_error(walk: _Walk, seconds: float) -> ProbeError:
     )
 
 
-def _tls_error(walk: _Walk, error: ssl.SSLError) -> ProbeError:
-    return ProbeError(
-        "tls",
-        f"the certificate of {_address(walk)} was not accepted ({error.reason or error})",
-        "Traces are kept on disk; set MLFLOW_TRACKING_SERVER_CERT_PATH to your CA's file.",
-    )
-
-
 def _connection_error(walk: _Walk, error: Exception) -> ProbeError:
     if isinstance(error, socket.gaierror):
         what = "its name is not known"
     else:
         what = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+    through = f" through the proxy {walk.proxy.address}" if walk.proxy else ""
     return ProbeError(
         "unreachable",
-        f"{_address(walk)} cannot be reached ({what})",
+        f"{_address(walk)} cannot be reached{through} ({what})",
         "Traces are kept on disk; check the address, the network and that the server runs.",
     )
 
@@ -231,23 +225,28 @@ def _walk_http(walk: _Walk) -> None:
     parts = urlsplit(base)
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
-    proxy = _proxy(parts.scheme, host)
-    target = (proxy.hostname or "", proxy.port or 80) if proxy else (host, port)
+    walk.proxy = proxy = find_proxy(base)
+    if proxy is not None:
+        walk.hop("proxy", lambda: proxy.address)
+    target = (proxy.host, proxy.port) if proxy else (host, port)
     walk.hop("dns", lambda: _resolve(walk, *target))
     raw = walk.hop("tcp", lambda: _connect(walk, *target))
-    connection = _http(walk, raw, (host, port), secure=secure, tunnel=proxy is not None)
+    connection = http.client.HTTPConnection(host, port, timeout=walk.remaining())
+    connection.sock = raw
     try:
-        client = Client(walk, connection, parts.path.rstrip("/"), f"{host}:{port}")
-        _check_experiment(walk, client)
+        raw.settimeout(walk.remaining())
+        if secure:
+            if proxy is not None:
+                walk.hop("tunnel", lambda: open_tunnel(raw, proxy, host, port))
+            context = tls_context(destination, walk.environ)
+            connection.sock = walk.hop(
+                "tls", lambda: context.wrap_socket(raw, server_hostname=host)
+            )
+        # The way is open from here on: what follows is the back end's own answer.
+        plain_proxy = None if secure else proxy
+        _check_experiment(walk, Client(walk, connection, parts, plain_proxy))
     finally:
         connection.close()
-
-
-def _proxy(scheme: str, host: str) -> Any:
-    address = urllib.request.getproxies().get(scheme)
-    if not address or urllib.request.proxy_bypass(host):
-        return None
-    return urlsplit(address if "://" in address else f"http://{address}")
 
 
 def _resolve(walk: _Walk, host: str, port: int) -> str:
@@ -260,155 +259,127 @@ def _connect(walk: _Walk, host: str, port: int) -> socket.socket:
     return socket.create_connection((host, port), timeout=walk.remaining())
 
 
-def _http(
-    walk: _Walk, raw: socket.socket, target: tuple[str, int], *, secure: bool, tunnel: bool
-) -> http.client.HTTPConnection:
-    connection = http.client.HTTPConnection(*target, timeout=walk.remaining())
-    raw.settimeout(walk.remaining())
-    if tunnel and secure:
-        raw.sendall(f"CONNECT {target[0]}:{target[1]} HTTP/1.1\r\n\r\n".encode())
-        answer = raw.recv(4096)
-        if b" 200" not in answer.split(b"\r\n", 1)[0]:
-            raise ProbeError("unreachable", "the proxy refused the connection", "Check the proxy.")
-    if secure:
-        context = _tls_context(walk.environ)
-        raw = walk.hop("tls", lambda: context.wrap_socket(raw, server_hostname=target[0]))
-    connection.sock = raw
-    return connection
-
-
-def _tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    bundle = environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or environ.get("REQUESTS_CA_BUNDLE")
-    context = ssl.create_default_context(cafile=bundle or None)
-    if environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in {"true", "1"}:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    certificate = environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH")
-    if certificate:
-        context.load_cert_chain(certificate)
-    return context
-
-
 @dataclass
 class Client:
     """One HTTP conversation with the back end, under the walk's deadline."""
 
     walk: _Walk
     connection: http.client.HTTPConnection
-    prefix: str
-    host: str
+    parts: SplitResult
+    proxy: Proxy | None = None
 
-    def get(self, path: str) -> tuple[int, dict[str, Any]]:
-        """Return the status and the JSON body, `{}` when it is none."""
+    def get(self, path: str) -> tuple[int, dict[str, Any] | None, str]:
+        """Return the status, the JSON object (None when it is none) and where it points to."""
         sock = self.connection.sock
         if sock is not None:
             sock.settimeout(self.walk.remaining())
         headers = {
-            "Host": self.host,
+            "Host": self.parts.netloc.rpartition("@")[2],
             "Accept": "application/json",
             **credentials(self.walk.destination, self.walk.environ),
         }
-        self.connection.request("GET", self.prefix + path, headers=headers)
+        target = self.parts.path.rstrip("/") + path
+        if self.proxy is not None:
+            headers |= self.proxy.headers
+            target = absolute(self.parts, target)
+        self.connection.request("GET", target, headers=headers)
         answer = self.connection.getresponse()
         body = answer.read(_MAX_BODY)
+        if self.proxy is not None:
+            check_proxy_status(self.proxy, str(answer.status))
         try:
             data = json.loads(body)
         except ValueError:
-            data = {}
-        return answer.status, data if isinstance(data, dict) else {}
-
-
-def credentials(destination: Destination, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that prove who we are, read fresh from the environment.
-
-    Raises:
-        ProbeError: A Databricks destination without any credentials.
-    """
-    if destination.kind == "databricks":
-        return _databricks_credentials(destination, environ)
-    token = environ.get("MLFLOW_TRACKING_TOKEN")
-    user = environ.get("MLFLOW_TRACKING_USERNAME")
-    if user:
-        pair = f"{user}:{environ.get('MLFLOW_TRACKING_PASSWORD', '')}"
-        return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def _databricks_credentials(destination: Destination, environ: Mapping[str, str]) -> dict[str, str]:
-    token = environ.get("DATABRICKS_TOKEN") if destination.profile is None else None
-    token = token or databricks_profile(environ, destination.profile).get("token")
-    if token:
-        return {"Authorization": f"Bearer {token.strip()}"}
-    try:
-        from databricks.sdk.core import Config
-
-        return dict(Config(host=destination.host, profile=destination.profile).authenticate())
-    except Exception as error:
-        raise ProbeError(
-            "configuration",
-            "DATABRICKS_TOKEN is not set",
-            "Create a personal access token and set DATABRICKS_TOKEN in .env.",
-        ) from error
+            data = None
+        place = answer.getheader("Location") or ""
+        return answer.status, data if isinstance(data, dict) else None, place
 
 
 def _check_experiment(walk: _Walk, client: Client) -> None:
     name = walk.destination.experiment
+    hop = "authentication"
     if walk.destination.kind == "databricks":
-        status, data = walk.hop("authentication", lambda: _ask(client, _ME))
+        _, me = walk.hop(hop, lambda: _ask(client, _ME))
         if not name.startswith("/"):
-            name = f"/Users/{data.get('userName') or 'unknown'}/{name}"
+            if not me.get("userName"):
+                raise _foreign(walk, "no MLflow or Databricks answered")
+            name = f"/Users/{me['userName']}/{name}"
+        hop = "experiment"
     path = f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={quote(name, safe='')}"
-    hop = "experiment" if walk.destination.kind == "databricks" else "authentication"
     status, data = walk.hop(hop, lambda: _ask(client, path))
     walk.experiment = name
     if status == http.HTTPStatus.OK:
-        found = data.get("experiment") or {}
+        found = data.get("experiment")
+        if not isinstance(found, dict) or not found.get("experiment_id"):
+            raise _foreign(walk, f"HTTP {status} without an experiment")
         walk.experiment_id = found.get("experiment_id")
         if found.get("lifecycle_stage") == "deleted":
             raise ProbeError(
                 "experiment",
                 f"the experiment {name!r} is deleted",
-                "Traces are kept on disk; restore it or choose another MLFLOW_EXPERIMENT_NAME.",
+                f"{KEPT}; restore it or choose another MLFLOW_EXPERIMENT_NAME.",
             )
         return
     if data.get("error_code") != "RESOURCE_DOES_NOT_EXIST":
-        raise ProbeError(
-            "configuration",
-            f"{_address(walk)} does not speak MLflow's protocol (HTTP {status})",
-            "Check MLFLOW_TRACKING_URI.",
-        )
+        said = str(data.get("message") or data.get("error_code") or "")[:160]
+        raise _foreign(walk, f"HTTP {status}{': ' if said else ''}{said}")
+
+
+def _foreign(walk: _Walk, what: str) -> ProbeError:
+    return ProbeError(
+        "configuration",
+        f"{_address(walk)} does not speak MLflow's protocol ({what})",
+        f"{KEPT}; check MLFLOW_TRACKING_URI, DATABRICKS_HOST and what stands before the server.",
+    )
 
 
 _ME = "/api/2.0/preview/scim/v2/Me"
+_TOKEN_WORDS = ("access token", "token has expired", "token expired", "invalid token")
 
 
 def _ask(client: Client, path: str) -> tuple[int, dict[str, Any]]:
-    status, data = client.get(path)
+    status, found, place = client.get(path)
     address = _address(client.walk)
+    data = found or {}
     said = str(data.get("message") or data.get("error_code") or "").strip().rstrip(".")[:160]
+    about_token = any(word in said.lower() for word in _TOKEN_WORDS)
     said = f": {said}" if said else ""
-    databricks = client.walk.destination.kind == "databricks"
     if status == http.HTTPStatus.UNAUTHORIZED or (
-        status == http.HTTPStatus.FORBIDDEN and "token" in said.lower()
+        http.HTTPStatus.BAD_REQUEST <= status < _SERVER_ERROR and about_token
     ):
         expired = "expired" in said.lower()
+        databricks = client.walk.destination.kind == "databricks"
         variable = "DATABRICKS_TOKEN" if databricks else "MLFLOW_TRACKING_TOKEN or _USERNAME"
         raise ProbeError(
             "unauthorized",
             f"{address} {'says that the token has expired' if expired else 'rejected the credentials'}"
             f" (HTTP {status}{said})",
-            f"Traces are kept on disk; put a valid {variable} into .env.",
+            f"{KEPT}; put a valid {variable} into .env.",
         )
     if status == http.HTTPStatus.FORBIDDEN:
         raise ProbeError(
             "forbidden",
             f"{address} does not allow this (HTTP {status}{said})",
-            "Traces are kept on disk; ask for write permission on the experiment.",
+            f"{KEPT}; ask for write permission on the experiment.",
+        )
+    if http.HTTPStatus.MULTIPLE_CHOICES <= status < http.HTTPStatus.BAD_REQUEST:
+        raise ProbeError(
+            "configuration",
+            f"{address} sends us on to {strip_credentials(place) or 'nowhere'} (HTTP {status})",
+            f"{KEPT}; write the address there that answers itself: a log-in page takes no traces.",
+        )
+    if status == http.HTTPStatus.TOO_MANY_REQUESTS:
+        raise ProbeError(
+            "server_error",
+            f"{address} wants fewer requests (HTTP {status}{said})",
+            f"{KEPT} and sent later.",
         )
     if status >= _SERVER_ERROR:
         raise ProbeError(
             "server_error",
             f"{address} is not well (HTTP {status}{said})",
-            "Traces are kept on disk and sent when it recovers.",
+            f"{KEPT} and sent when it recovers.",
         )
+    if found is None:
+        raise _foreign(client.walk, f"HTTP {status} with a page instead of JSON")
     return status, data

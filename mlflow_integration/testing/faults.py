@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 from mlflow_integration.testing.listening import Listening
 
+_PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 _HOP_HEADERS = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
 )
@@ -27,16 +29,40 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         owner.seen[owner.mode] += 1
-        if owner.mode == "silent":
+        if owner.authorization and self.headers.get("Authorization") != owner.authorization:
+            self._answer(401, b'{"error_code": "UNAUTHENTICATED", "message": "who are you"}')
+        elif owner.poison and owner.poison in body:
+            self._answer(owner.poison_status, owner.poison_page.encode())
+        elif owner.mode == "silent":
             owner.released.wait()
             self.close_connection = True
         elif owner.mode == "hangup":
-            self.close_connection = True
-            self.connection.close()
+            self._hang_up()
+        elif owner.mode == "drip":
+            self._drip(owner.released)
+        elif owner.mode == "page":
+            self._answer(200, _PAGE, [("Content-Type", "text/html")])
+        elif owner.mode == "redirect":
+            self._answer(302, _PAGE, [("Location", "https://login.example.com/?next=x")])
         elif owner.mode.isdigit():
             self._answer(int(owner.mode), owner.body.encode())
         else:
             self._forward(owner.upstream, body)
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        self.connection.close()
+
+    def _drip(self, released: threading.Event) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        for _ in range(1000):
+            if released.wait(0.2):
+                break
+            self.wfile.write(b" ")
+            self.wfile.flush()
+        self.close_connection = True
 
     def _answer(self, status: int, body: bytes, headers: Any = ()) -> None:
         self.send_response(status)
@@ -56,24 +82,46 @@ class _Handler(BaseHTTPRequestHandler):
         connection.request(self.command, self.path, body=body, headers=headers)
         answer = connection.getresponse()
         content = answer.read()
+        connection.close()
+        owner: FaultyServer = self.server.owner  # type: ignore[attr-defined]
+        if owner.mode == "forgetful" and self.command != "GET":
+            # It was done; whoever asked does not get to know.
+            self._hang_up()
+            return
         kept = [(k, v) for k, v in answer.getheaders() if k.lower() not in _HOP_HEADERS]
         self._answer(answer.status, content, kept)
-        connection.close()
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - names that http.server looks for
 
 
 class FaultyServer(Listening):
-    """Answers as `mode` says: `silent`, `hangup`, an HTTP status such as `503`, or `through`.
+    """Stands in front of a real server, or in its place, and answers as `mode` says.
+
+    `through` forwards; `forgetful` forwards and hangs up instead of answering a write; `silent`
+    never answers; `hangup` hangs up; `drip` answers one byte at a time; `page` answers 200 with a
+    log-in page; `redirect` sends elsewhere; a number is an HTTP status, with `body`.
 
     Attributes:
         seen: Requests by the mode in which they came.
+        authorization: The header without which everything is answered 401, None for none.
+        poison: What no request may contain; it is answered with `poison_status`.
     """
 
     handler = _Handler
 
-    def __init__(self, mode: str = "503", *, upstream: str = "", port: int = 0) -> None:
-        super().__init__(port)
+    def __init__(
+        self,
+        mode: str = "503",
+        *,
+        upstream: str = "",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(port, tls=tls)
+        self.authorization: str | None = None
+        self.poison: bytes | None = None
+        self.poison_status = 500
+        self.poison_page = '{"error_code": "INTERNAL_ERROR", "message": "stumbled"}'
         self.mode = mode
         self.upstream = upstream
         self.body = '{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "try later"}'
