@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 
 import pytest
 
@@ -199,17 +198,18 @@ def test_names_of_earlier_versions_are_tools_still():
     assert {"list_log_groups", "analyze_log_group"} <= set(catalogue().names)
 
 
-def test_forty_one_second_tools_run_side_by_side(shared_workspace):
+def test_forty_tools_run_side_by_side(shared_workspace):
+    # Each waits for all the others, so one after the other they would never end.
+    together = threading.Barrier(40)
     with build_agent("offline", workspace=shared_workspace) as agent:
 
-        async def all_of_them() -> float:
-            started = time.monotonic()
+        async def all_of_them() -> None:
             await asyncio.gather(
-                *(agent._runtime.blocking(lambda: time.sleep(1)) for _ in range(40))
+                *(agent._runtime.blocking(lambda: together.wait(timeout=120)) for _ in range(40))
             )
-            return time.monotonic() - started
 
-        assert agent._runtime.run(all_of_them()) <= 1.5
+        agent._runtime.run(all_of_them())
+    assert not together.broken
 
 
 def test_a_defect_in_a_tool_costs_one_fact_not_the_answer(shared_workspace, monkeypatch):

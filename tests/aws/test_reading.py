@@ -139,7 +139,7 @@ def test_reports_say_what_metrics_say(account):
     configuration = functions.get_function(account, function)
     found = telemetry.function_telemetry(account, function, days=1)
     reports, complete = logs.fetch_reports(
-        account, configuration.log_group, found.window, limit=30_000
+        account, configuration.log_group, found.window, limit=30_000, deadline_seconds=250
     )
     assert complete
     assert len(reports) == pytest.approx(found.invocations, abs=3)

@@ -109,7 +109,7 @@ async def test_http_on_loopback(agent):
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not server.started and time.monotonic() < deadline:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.02)
     async with Client(f"http://127.0.0.1:{port}/mcp") as client:

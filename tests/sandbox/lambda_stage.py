@@ -102,7 +102,7 @@ class Stage:
 
     def settle(self, name: str | None = None) -> None:
         """Wait until the last change has come to its end."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             shown = self.do("get_function_configuration", FunctionName=name or self.name)
             if shown["State"] == "Active" and shown["LastUpdateStatus"] == "Successful":

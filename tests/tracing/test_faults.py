@@ -266,9 +266,10 @@ def test_a_probe_ends_in_time_whatever_the_other_side_does(state):
     from mlflow_integration.environment import Destination
 
     with FaultyServer("silent") as faulty:
+        # A probe without a limit of its own waits for minutes; a busy machine adds seconds to ours.
         began = time.monotonic()
         found = probe(Destination(faulty.url, "x"), {}, seconds=1.0)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 9
         assert found.code == "timeout"
         assert "within" in (found.reason or "")
 
