@@ -28,6 +28,7 @@ def write_curves(path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1000)
 def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
     curves = tmp_path / "curves.csv"
     write_curves(curves)
@@ -45,7 +46,7 @@ def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
         env={**os.environ, **hostile},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=900,
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -78,7 +79,7 @@ def test_a_missing_curves_file_is_one_line(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=500,
         check=False,
     )
     assert result.returncode == 2

@@ -9,7 +9,6 @@ import time
 
 import numpy as np
 import pytest
-
 from botocore.exceptions import ClientError
 
 from .conftest import processor_seconds
