@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import multiprocessing
 import stat
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+
+sys.path.insert(0, str(Path(__file__).parent))
+import racing
 
 from lambda_autotuner.errors import AccountError, SettingsError, UsageError
 from lambda_autotuner.journal import BusyError, DecidedError, Journal, StoredPlan, UsedError
@@ -172,23 +176,25 @@ def test_unknown_and_ambiguous_plans(journal):
         journal.get_plan("p-")
 
 
-def _race(url: str, plan_id: str, barrier, queue) -> None:
-    with Journal(url) as journal:
-        stored, seen = journal.get_plan(plan_id), journal.state(plan_id)
-        barrier.wait()
-        try:
-            journal.decide(stored, approved=True, expected=seen, actor="p", source="cli")
-            queue.put("won")
-        except UsedError:
-            queue.put("lost")
+@pytest.fixture(scope="session")
+def processes():
+    """Children fork from a process that has everything loaded already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["racing"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        first = context.Process(target=int)
+        first.start()
+        first.join(60)
+    return context
 
 
-def test_of_many_processes_one_gets_the_approval(url):
-    context = multiprocessing.get_context("spawn")
+def test_of_many_processes_one_gets_the_approval(url, processes):
     with Journal(url) as journal:
         made = plan(journal)
-    barrier, queue = context.Barrier(4), context.Queue()
-    workers = [context.Process(target=_race, args=(url, made.id, barrier, queue)) for _ in range(4)]
+    barrier, queue = processes.Barrier(4), processes.Queue()
+    arguments = (url, made.id, barrier, queue)
+    workers = [processes.Process(target=racing.race, args=arguments) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -196,19 +202,9 @@ def test_of_many_processes_one_gets_the_approval(url):
     assert sorted(queue.get(timeout=5) for _ in workers) == ["lost", "lost", "lost", "won"]
 
 
-def _hold_and_die(url: str, ready) -> None:
-    import os
-    import signal
-
-    with Journal(url) as journal, journal.hold("orders"):
-        ready.set()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_lock_dies_with_its_holder(url):
-    context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    worker = context.Process(target=_hold_and_die, args=(url, ready))
+def test_a_lock_dies_with_its_holder(url, processes):
+    ready = processes.Event()
+    worker = processes.Process(target=racing.hold_and_die, args=(url, ready))
     worker.start()
     assert ready.wait(60)
     worker.join(60)

@@ -76,6 +76,11 @@ class World:
         while functions.get_function(self.account, function).updating:
             time.sleep(0.01)
 
+    def close(self) -> None:
+        """Let go of files and connections; a matrix of hundreds would keep them all open."""
+        self.journal.close()
+        self.account.close()
+
     def standing(self, function: str) -> dict[str, Any]:
         return standing(self.account, function)
 
@@ -151,8 +156,7 @@ def make_world(server, settings, tmp_path):
     yield make
     server.clear_faults()
     for world in opened:
-        world.journal.close()
-        world.account.close()
+        world.close()
 
 
 @pytest.fixture

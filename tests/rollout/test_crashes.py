@@ -122,6 +122,7 @@ def check_one(make_world, processes, name: str, at: int, known: tuple) -> str:
     assert world.reconcile() == []
     if at % 3 == 0:
         _go_on(world, plans, state, after, name)
+    world.close()
     return str(state)
 
 
@@ -186,6 +187,7 @@ def race_once(make_world, processes) -> None:
     actions = world.journal.actions(plan.id)
     assert [action.step for action in actions] == ["configuration", "publish", "route"]
     assert set(world.standing("product-search")["versions"]) == {"1", "2", "3", "4", "5"}
+    world.close()
 
 
 def stranger_once(make_world, seed: int) -> str:
@@ -222,7 +224,9 @@ def stranger_once(make_world, seed: int) -> str:
         for number in (version, *weights)
     }
     assert set(behind.values()) == {10}, "and never goes live with ours"
-    return world.state(plan)
+    state = world.state(plan)
+    world.close()
+    return state
 
 
 def test_two_processes_write_once_and_strangers_are_respected(make_world, processes):

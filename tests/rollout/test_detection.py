@@ -79,7 +79,9 @@ def trial(make_world, function: str, memory_mb: int) -> Trial | None:
         look = watched.look or look
         if watched.settled:
             break
-    return Trial(function, memory_mb, ratio, points, world.state(plan), minutes, look.invocations)
+    state = world.state(plan)
+    world.close()
+    return Trial(function, memory_mb, ratio, points, state, minutes, look.invocations)
 
 
 def busy_functions(make_world) -> list[str]:

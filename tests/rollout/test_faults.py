@@ -73,6 +73,7 @@ def apply_under(make_world, function: str, operation: str, kind: str, count: int
     else:
         assert state in {"approved", "undone"}, f"{function} {operation} {kind} {count}: {state}"
         assert after == before, f"{function} {operation} {kind} {count}: {state}"
+    world.close()
     return state
 
 
@@ -92,6 +93,7 @@ def roll_back_under(make_world, function: str, operation: str, kind: str, count:
     wanted = before if state == "rolled_back" else applied
     assert state in {"rolled_back", "canary", "verifying"}
     assert world.standing(function) == wanted, f"{function} {operation} {kind} {count}: {state}"
+    world.close()
     return state
 
 
