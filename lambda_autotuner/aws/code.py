@@ -14,10 +14,16 @@ MAX_DIRECT_BYTES = 50 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A function's code: a ZIP package, or the name of a container image."""
+    """A function's code: a ZIP package, or the name of a container image.
+
+    Attributes:
+        source_kms_key_arn: the customer's key that the package is kept under, which has to be named
+            again whenever the package is sent.
+    """
 
     package: bytes | None
     image_uri: str | None
+    source_kms_key_arn: str | None = None
 
 
 def fetch_code(account: Account, function: str, qualifier: str | None = None) -> Code:
@@ -43,7 +49,8 @@ def fetch_code(account: Account, function: str, qualifier: str | None = None) ->
             code=ErrorCode.LIMIT,
             operation="lambda:GetFunction",
         )
-    return Code(_download(account, str(code.get("Location", ""))), None)
+    package = _download(account, str(code.get("Location", "")))
+    return Code(package, None, code.get("SourceKMSKeyArn"))
 
 
 def _download(account: Account, url: str) -> bytes:

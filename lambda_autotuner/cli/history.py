@@ -50,12 +50,19 @@ def command(
 def _overview(door: Door, journal: Journal, function: str | None, limit: int) -> None:
     from rich.table import Table
 
-    from lambda_autotuner.rollout import read_plan
+    from lambda_autotuner.rollout import AlteredPlanError, read_plan
 
     table = Table("plan", "state", "since (UTC)", "change", box=None, pad_edge=False)
     rows: list[dict[str, Any]] = []
     for stored in journal.plans(function=function, limit=limit):
-        found, state = read_plan(stored), journal.state(stored.id)
+        state = journal.state(stored.id)
+        try:
+            found = read_plan(stored)
+        except AlteredPlanError as error:
+            # One row that somebody altered must not hide the others.
+            rows.append({"id": stored.id, "state": "altered", "reason": error.message})
+            table.add_row(stored.id, "altered", f"{state.at:%Y-%m-%d %H:%M:%S}", error.message)
+            continue
         rows.append({**found.to_dict(), "state": state.state, "since": state.at.isoformat()})
         table.add_row(found.id, state.state, f"{state.at:%Y-%m-%d %H:%M:%S}", found.title)
     door.emit(rows, text=table if rows else "No plans yet.")

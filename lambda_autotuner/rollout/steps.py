@@ -252,7 +252,8 @@ class ArchitectureStep(Step):
             raise RefusedError(
                 f"{context.plan.function} has no ZIP package that can be sent again."
             )
-        context.account.call("lambda", self.operation, ZipFile=code.package, **request)
+        key = {"SourceKMSKeyArn": code.source_kms_key_arn} if code.source_kms_key_arn else {}
+        context.account.call("lambda", self.operation, ZipFile=code.package, **key, **request)
         return {}
 
     def shown(self, request: Mapping[str, Any]) -> dict[str, Any]:

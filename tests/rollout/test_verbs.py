@@ -110,3 +110,58 @@ def test_the_next_command_tells_what_a_killed_one_left(verb, server, tmp_path):
     code, out, err = verb("history", "--json")
     assert (code, json.loads(out)[0]["state"]) == (0, "undone")
     assert f"Interrupted plan {name}" in err
+
+
+def planned(verb, function: str, *words: str) -> str:
+    """The id of a plan; each test has a journal of its own, and all of them one account."""
+    code, out, err = verb("plan", function, *words, "--json")
+    assert code == 0, err
+    return str(json.loads(out)["id"])
+
+
+def test_a_dry_run_of_several_plans_is_one_list(verb):
+    ids = [planned(verb, name, "--timeout", "77") for name in ("otp-sender", "image-resize")]
+    code, out, _ = verb("apply", *ids, "--dry-run", "--json")
+    assert code == 0
+    assert [item["plan_id"] for item in json.loads(out)] == ids
+    assert all(item["calls"] for item in json.loads(out))
+
+
+def test_a_patient_watch_outlives_trouble_and_a_single_look_does_not(verb, tmp_path, monkeypatch):
+    from lambda_autotuner.cli import watch
+    from lambda_autotuner.journal import Journal
+    from lambda_autotuner.journal.locks import function_lock
+
+    name = planned(verb, "inventory-sync", "--timeout", "79")
+    verb("approve", name, "--yes")
+    assert verb("apply", name)[0] == 0
+
+    def wake(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch.time, "sleep", wake)
+    path = next(tmp_path.rglob("journal.db"))
+    with Journal(f"sqlite:///{path}") as journal:
+        stored = journal.get_plan(name)
+        with journal.hold(function_lock(stored.account_id, stored.region, stored.function)):
+            assert verb("watch", name, "--once")[0] == 3
+            code, _, err = verb("watch", name)
+    assert (code, "The next look goes on" in err) == (130, True)
+
+
+def test_an_altered_plan_does_not_hide_the_others_from_the_history(verb, tmp_path):
+    import sqlite3
+
+    ids = [planned(verb, name, "--timeout", "78") for name in ("otp-sender", "image-resize")]
+    with sqlite3.connect(next(tmp_path.rglob("journal.db"))) as connection:
+        connection.execute("DROP TRIGGER journal_plans_no_update")
+        connection.execute("UPDATE journal_plans SET hash = 'f00d' WHERE id = ?", (ids[0],))
+    connection.close()
+    code, out, _ = verb("history", "--json")
+    assert code == 0
+    assert {row["id"]: row["state"] for row in json.loads(out)} == {
+        ids[0]: "altered",
+        ids[1]: "planned",
+    }
+    code, _, err = verb("history", ids[0])
+    assert (code, "altered" in err) == (3, True)

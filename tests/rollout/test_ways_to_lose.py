@@ -229,6 +229,28 @@ def test_a_promotion_that_is_refused_goes_on_as_a_canary(make_world):
     assert world.watch(plan).outcome.state is State.PROMOTED
 
 
+def test_a_package_goes_back_under_the_key_it_was_kept_under(world, monkeypatch):
+    from dataclasses import replace
+
+    from lambda_autotuner.aws import code
+
+    key = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+    fetch, sent = code.fetch_code, []
+    monkeypatch.setattr(
+        code, "fetch_code", lambda *words: replace(fetch(*words), source_kms_key_arn=key)
+    )
+    plain = world.account.call
+
+    def seen(service, operation, /, **parameters):
+        if operation == "UpdateFunctionCode":
+            sent.append(parameters.pop("SourceKMSKeyArn"))
+        return plain(service, operation, **parameters)
+
+    monkeypatch.setattr(world.account, "call", seen)
+    world.roll_back(world.applied(LATEST, architecture="arm64"))
+    assert sent == [key, key]
+
+
 # Warm environments
 
 
