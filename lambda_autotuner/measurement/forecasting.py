@@ -56,12 +56,13 @@ def forecast(beginning: Beginning, *, played: int = _PLAYED) -> Forecast | None:
     runs = [_play(beginning, space, account, run) for run in range(played)]
     usd = np.asarray([search.spent_usd for search in runs])
     counts = [search.spent_invocations for search in runs]
-    low, middle, high = np.quantile(usd, [_LOW, 0.5, _HIGH])
+    low, high = np.quantile(usd, [_LOW, _HIGH])
     return Forecast(
-        usd=float(middle),
+        # The mean, because a search ends either soon or with its budget: between the two is nobody.
+        usd=float(usd.mean()),
         low_usd=float(low),
         high_usd=min(float(high), beginning.choices.max_cost_usd),
-        invocations=int(np.median(counts)),
+        invocations=round(float(np.mean(counts))),
         most_invocations=max(counts),
     )
 

@@ -57,10 +57,10 @@ class Forecast:
     """What measuring will probably take.
 
     Attributes:
-        usd: Dollars, the median of the runs that were played.
+        usd: Dollars, the mean of the runs that were played.
         low_usd: Nineteen of twenty runs cost more.
         high_usd: Nineteen of twenty runs cost less.
-        invocations: Invocations, the median.
+        invocations: Invocations, the mean.
         most_invocations: The most that any run took.
     """
 

@@ -60,6 +60,7 @@ class Chart:
 
     Attributes:
         figures: Today's configuration beside the proposed one, a header first.
+        settled: Whether the pick is an answer, and not only where the evidence leans.
         sections: What else there is to read: title and sentences.
     """
 
@@ -75,11 +76,17 @@ class Chart:
     current_architecture: str | None = None
     pick_mb: int | None = None
     pick_architecture: str | None = None
+    settled: bool = True
     tied_mb: tuple[int, ...] = ()
     slo_ms: float | None = None
     floor_mb: int | None = None
     table: tuple[tuple[str, ...], ...] = ()
     iac: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def pick_label(self) -> str:
+        """What the pick is called."""
+        return "pick" if self.settled else "leaning"
 
     def architectures(self) -> tuple[str, ...]:
         """Architectures that occur, in the order of first appearance."""

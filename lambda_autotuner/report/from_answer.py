@@ -69,6 +69,7 @@ def chart_of(
         current_architecture=current.architecture if current else None,
         pick_mb=pick.memory_mb if pick else None,
         pick_architecture=pick.architecture if pick else None,
+        settled=settled is not None,
         tied_mb=tuple(
             where.memory_mb
             for where in (settled.tied if settled else ())
@@ -157,10 +158,15 @@ def _table(
         cost = _band(point.cost_usd, _MILLION)
         notes = [
             word
-            for word, place in (("pick", pick), ("current", current))
+            for word, place in (
+                ("pick" if isinstance(answer, Settled) else "leaning", pick),
+                ("current", current),
+            )
             if place is not None and where == (place.memory_mb, place.architecture)
         ]
-        if "pick" not in notes and any(where == (t.memory_mb, t.architecture) for t in tied):
+        if not {"pick", "leaning"} & {*notes} and any(
+            where == (t.memory_mb, t.architecture) for t in tied
+        ):
             notes.append("tied")
         if not point.allowed:
             notes.append("not allowed")

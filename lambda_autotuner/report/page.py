@@ -37,6 +37,8 @@ summary { cursor: pointer; font-weight: 600; margin-top: 1.6rem; }
 @media print { body { margin: 0; max-width: none; } details { display: block; } }
 """
 
+# No function has less memory than this.
+_SMALLEST_MB = 128
 # Nothing may be fetched, whatever a function's name or a payload's text contains.
 _POLICY = (
     '<meta http-equiv="Content-Security-Policy" content="'
@@ -122,7 +124,7 @@ def _caption(chart: Chart) -> str:
         f"Dots are single invocations, lines what the mean and {chart.latency_label} are believed "
         f"to be, bands hold {chart.confidence_pct:g} % of what is believed."
     )
-    if chart.floor_mb:
+    if chart.floor_mb and chart.floor_mb > _SMALLEST_MB:
         text += f" Sizes below {chart.floor_mb:,} MB have too little memory and are left out."
     return text
 
@@ -136,7 +138,7 @@ def _table(chart: Chart) -> list[str]:
     parts.append("</tr></thead><tbody>")
     for row in rows:
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in row)
-        mark = ' class="pick"' if "pick" in row[-1] else ""
+        mark = ' class="pick"' if "pick" in row[-1] or "leaning" in row[-1] else ""
         parts.append(f"<tr{mark}>{cells}</tr>")
     parts.append("</tbody></table></div></details>")
     return parts

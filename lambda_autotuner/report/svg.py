@@ -133,7 +133,7 @@ def _marks(axes: Any, chart: Chart, quantity: str) -> None:
         )  # fmt: skip
     for memory, name, style, label in (
         (chart.current_mb, chart.current_architecture, "s", "current"),
-        (chart.pick_mb, chart.pick_architecture, "*", "pick"),
+        (chart.pick_mb, chart.pick_architecture, "*", chart.pick_label),
     ):
         value = chart.value_at(memory, name, quantity)
         if value is not None and memory is not None:

@@ -142,7 +142,7 @@ def _plain(text: str) -> str:
 
 
 def _legend(chart: Chart) -> str:
-    parts = ["P pick", "C current", "= tied on the objective"]
+    parts = [f"P {chart.pick_label}", "C current", "= tied on the objective"]
     if len(chart.architectures()) > 1:
         parts += [f"{_MARKERS[name]} {name}" for name in chart.architectures() if name in _MARKERS]
     else:

@@ -36,7 +36,10 @@ _FIRST_SIZES = 3
 # Measured over the embedded account's functions: an invocation of a search costs so many at the
 # pick, so many of them are the first ones at their size, and those sizes are so much dearer.
 _EXPLORING, _COLD_SHARE, _DEARER = 1.2, 0.5, 2.0
-_OPTIMISM, _OPTIMISM_ONE_SIZE = 2.0, 4.0
+# What the belief calls unlikely happens a little more often than it says.
+_OPTIMISM = 1.25
+# Sizes with less room than this above what is used may spend time on collecting garbage.
+_ROOM = 1.4
 
 
 def recommend_passive(
@@ -109,19 +112,18 @@ def _against(model: Model, decision: Decision | None, policy: Policy) -> tuple[s
     found = []
     picked = decision.picked
     sizes = len({s.configuration for s in model.evidence.summaries() if s.succeeded})
-    # What the belief calls unlikely happens about twice as often as it says; from one size, where
-    # the answer is mostly prior, more often still.
-    optimism = _OPTIMISM_ONE_SIZE if sizes == 1 else _OPTIMISM
-    wanted = 1 - (1 - policy.confidence) / optimism
+    wanted = 1 - (1 - policy.confidence) / _OPTIMISM
     if decision.probability_best < wanted:
         seen = "one memory size" if sizes == 1 else f"{sizes} memory sizes"
         found.append(
             f"From {seen} it is {decision.probability_best:.0%} sure that nothing beats {picked} "
             f"by more than {COMMIT_TOLERANCE_PCT:g} %; {wanted:.1%} is wanted."
         )
-    hidden = _below_the_floor(model, decision)
-    if hidden is not None:
-        found.append(hidden)
+    found += [
+        text
+        for text in (_crowded(model, picked), _below_the_floor(model, decision))
+        if text is not None
+    ]
     smallest = min(s.configuration.memory_mb for s in model.evidence.summaries())
     if picked.memory_mb < smallest and model.floor.memory_mb == 0:
         found.append(
@@ -129,6 +131,17 @@ def _against(model: Model, decision: Decision | None, policy: Policy) -> tuple[s
             f"{smallest} MB was ever seen to run."
         )
     return tuple(found)
+
+
+def _crowded(model: Model, picked: Configuration) -> str | None:
+    """Where memory is nearly full, time goes where no law of processor share sees it coming."""
+    used = [s.max_memory_used_mb for s in model.evidence.summaries() if s.max_memory_used_mb]
+    if not used or picked.memory_mb >= _ROOM * min(used):
+        return None
+    return (
+        f"{picked} leaves little room above the {min(used)} MB that were used; whether collecting "
+        "garbage slows it down there shows only when it runs."
+    )
 
 
 def _below_the_floor(model: Model, decision: Decision) -> str | None:

@@ -70,6 +70,30 @@ def test_a_history_that_shows_waiting_is_enough():
     assert answer.measurement.invocations == 0
 
 
+def test_a_size_that_is_nearly_full_is_tried_before_it_is_proposed():
+    def history(used):
+        return (
+            lines(128, 905, used=used)
+            + lines(256, 902, used=used, seed=1)
+            + lines(1_024, 900, used=used, seed=2)
+        )
+
+    # The same durations, but with 100 MB in use 128 MB leave too little room.
+    assert isinstance(passive(history(88)), Settled)
+    answer = passive(history(100))
+    assert isinstance(answer, NeedMoreData)
+    assert "little room above the 100 MB" in answer.missing[0]
+    assert answer.leaning == Configuration(128)
+
+
+def test_what_settling_costs_holds_the_cold_starts():
+    python = Workload(cold_rate=0.0, request_fee=False, runtime="python3.13")
+    usual = passive(lines(1_024, 40), workload=python)
+    slow = [*lines(1_024, 40), *lines(1_024, 40, count=3, init_ms=3_000.0)]
+    # About half of the invocations start at a new size, with three seconds of INIT each.
+    assert passive(slow, workload=python).cost_usd > 4 * usual.cost_usd
+
+
 def test_never_below_what_was_used():
     samples = lines(512, 900, used=300) + lines(1_024, 900, used=310, seed=1)
     answer = passive(samples, current=Configuration(1_024))
