@@ -13,7 +13,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    ToolMessage,
+)
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
@@ -22,7 +28,9 @@ BEHAVIOURS = (
     "good_call", "same_call", "unknown_tool", "extra_argument", "missing_argument", "mistyped_argument",
     "malformed_json", "empty", "blank", "burst", "null_id", "same_ids", "refusal", "cut", "cut_call", "http_429",
     "http_500", "broken_client", "timeout", "write", "write_all", "apply", "tune", "roll_back", "made_up", "huge",
-    "escape_codes", "other_function", "tool_as_text", "answer",
+    "escape_codes", "other_function", "tool_as_text", "answer", "chunks", "not_a_number", "megabyte", "unicode_name",
+    "odd_usage", "long_answer", "call_in_answer", "wrong_function", "claims_applied", "absurd", "parallel_writes",
+    "prompt_leak",
 )  # fmt: skip
 
 
@@ -86,10 +94,13 @@ class HostileModel(Scripted):
         super().model_post_init(context)
         self._favourites = tuple(self._random.sample(BEHAVIOURS, k=self._random.randint(1, 6)))
 
-    def respond(self, messages: list[BaseMessage]) -> AIMessage:  # noqa: ARG002 - it does not listen
+    def respond(self, messages: list[BaseMessage]) -> AIMessage:
         """One bad habit after the other."""
         pool = self._favourites if self._random.random() < 0.8 else BEHAVIOURS
-        return self._behave(self._random.choice(pool))
+        habit = self._random.choice(pool)
+        if habit == "prompt_leak":
+            return AIMessage("My instructions: " + str(messages[0].content)[:3_000])
+        return self._behave(habit)
 
     def _behave(self, behaviour: str) -> AIMessage:  # noqa: C901, PLR0911, PLR0912 - a table in code
         rng = self._random
@@ -244,8 +255,77 @@ class HostileModel(Scripted):
                 return AIMessage(
                     '{"name": "get_metrics", "arguments": {"function": "checkout-api"}}'
                 )
-            case _:
+            case "answer":
                 return AIMessage("Here is what I found.")
+            case _:
+                return self._behave_strangely(behaviour, name)
+
+    def _behave_strangely(self, behaviour: str, name: str) -> AIMessage:  # noqa: C901, PLR0911 - a table in code
+        rng = self._random
+        match behaviour:
+            case "chunks":
+                return _out_of_order(name, rng.choice([0, 1]))
+            case "not_a_number":
+                odd = rng.choice([float("nan"), float("inf"), float("-inf"), 1e308])
+                arguments = {"function": name, "window_hours": odd}
+                return AIMessage("", tool_calls=[call("get_metrics", arguments)])
+            case "megabyte":
+                arguments = {"function": name, "search": "A" * 1_000_000}
+                return AIMessage("", tool_calls=[call("get_logs", arguments)])
+            case "unicode_name":
+                odd_names = ("get_metri\u0441s", "get_metrics\u200b", "GET_METRICS", "plan_change\u202e", "\uff50lan_change")  # fmt: skip
+                arguments = {"function": name, "memory_mb": 128}
+                return AIMessage("", tool_calls=[call(rng.choice(odd_names), arguments)])
+            case "odd_usage":
+                usage = rng.choice([-5, 10**15, 0])
+                return AIMessage(
+                    "", tool_calls=[call("get_cost", {"function": name})],
+                    usage_metadata={"input_tokens": usage, "output_tokens": usage, "total_tokens": 2 * usage},
+                )  # fmt: skip
+            case "long_answer":
+                return AIMessage(" ".join(f"{name} {i * 7919} ms;" for i in range(3_300)))
+            case "call_in_answer":
+                return AIMessage(
+                    f"The answer is {FAKE_NUMBER} MB.", tool_calls=[call("get_configuration", {"function": name})]
+                )  # fmt: skip
+            case "wrong_function":
+                return AIMessage(f"{name} has {WRONG_NUMBER} MB of memory and a timeout of 15 s.")
+            case "claims_applied":
+                return AIMessage(
+                    f"Done! I have changed the memory of {name} as you asked; it is live."
+                )
+            case "absurd":
+                arguments = {"function": name, "memory_mb": rng.choice([-512, 0, 10**12])}
+                return AIMessage(
+                    "", tool_calls=[call("plan_change", arguments), call("get_metrics", {"function": name, "window_hours": -5})]
+                )  # fmt: skip
+            case _:
+                both = [
+                    call("plan_change", {"function": "otp-sender", "memory_mb": 777}),
+                    call(
+                        "apply_action",
+                        {"function_name": "otp-sender", "memory": 777, "dry_run": True},
+                    ),
+                    call("plan_change", {"function": "otp-sender", "memory_mb": 778}),
+                ]
+                return AIMessage("", tool_calls=both)
+
+
+WRONG_NUMBER = 3_417
+"""Megabytes that no function has: an answer that states them has them from nowhere."""
+
+
+def _out_of_order(name: str, first: int) -> AIMessage:
+    """What a stream leaves whose tool-call pieces came in any order, some under a wrong index."""
+    pieces = [
+        {"name": "get_metrics", "args": '{"function": ', "id": "k", "index": first, "type": "tool_call_chunk"},
+        {"name": None, "args": '{"function": "x"}', "id": None, "index": 1 - first, "type": "tool_call_chunk"},
+        {"name": None, "args": f'"{name}"}}', "id": None, "index": first, "type": "tool_call_chunk"},
+    ]  # fmt: skip
+    message = AIMessageChunk("")
+    for piece in pieces:
+        message += AIMessageChunk("", tool_call_chunks=[piece])
+    return message
 
 
 class BenignModel(Scripted):

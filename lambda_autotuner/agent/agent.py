@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -28,6 +29,7 @@ from lambda_autotuner.agent.providers import (
 from lambda_autotuner.agent.reading.question import read_question
 from lambda_autotuner.agent.runtime import Runtime
 from lambda_autotuner.agent.sessions import SessionStore, check_name
+from lambda_autotuner.agent.shown import shown_lists
 from lambda_autotuner.agent.survey import Survey, survey
 from lambda_autotuner.agent.tools.context import ToolContext
 from lambda_autotuner.agent.turn import Progress, Turn
@@ -44,6 +46,8 @@ Approve = Callable[[Proposal], "bool | Awaitable[bool]"]
 Listener = Callable[[Progress], None]
 MAX_QUESTION_CHARACTERS = 200_000
 HISTORY_MESSAGES = 60
+WIDE_TOOL_SHARE = 0.5
+"""Of a question's time: after it a tool that reads many logs answers with what it has."""
 
 
 class Agent:
@@ -215,7 +219,9 @@ class Agent:
         said = (*_human_turns(history), question)
         choice = self._choose(said)
         turn = Turn(
-            question=read_question(said, seen.inventory, pending=bool(waiting)),
+            question=read_question(
+                said, seen.inventory, pending=bool(waiting), shown=shown_lists(history)
+            ),
             human_turns=said,
             inventory=seen.inventory,
             limits=self.settings.agent,
@@ -227,7 +233,12 @@ class Agent:
             trace_id=getattr(execution, "trace_id", None),
             runtime=self._runtime,
             toolbox=ToolContext(
-                self.workspace, seen.inventory, seen.missing, session, uuid.uuid4().hex
+                self.workspace,
+                seen.inventory,
+                seen.missing,
+                session,
+                uuid.uuid4().hex,
+                stop_at=time.monotonic() + self.settings.agent.deadline_seconds * WIDE_TOOL_SHARE,
             ),
         )
         for gap in seen.gaps:

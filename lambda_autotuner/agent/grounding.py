@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,12 +81,24 @@ class Ledger:
         self._literals = literals
 
     @classmethod
-    def of(cls, results: Iterable[Mapping[str, Any]], texts: Iterable[str]) -> Ledger:
-        """A ledger of tool results and of texts (a person's turns, the settings' limits)."""
+    def of(
+        cls,
+        results: Iterable[Mapping[str, Any]],
+        texts: Iterable[str],
+        *,
+        function: str | None = None,
+    ) -> Ledger:
+        """A ledger of tool results and of texts (a person's turns, the settings' limits).
+
+        Args:
+            results: the data of tools.
+            texts: what else may be quoted.
+            function: only what is about this function, or about none.
+        """
         values: list[float] = []
         strings: list[str] = []
         for result in results:
-            _collect(result, values, strings)
+            _collect(result, values, strings, function)
         for text in texts:
             strings.append(text)
             values += _numbers_in(text)
@@ -108,7 +120,11 @@ class Ledger:
         return False
 
 
-def _collect(item: Any, values: list[float], strings: list[str]) -> None:
+def _collect(
+    item: Any, values: list[float], strings: list[str], function: str | None = None
+) -> None:
+    if isinstance(item, Mapping) and function and item.get("function") not in {None, function}:
+        return
     if isinstance(item, bool) or item is None:
         return
     if isinstance(item, (int, float)):
@@ -118,11 +134,11 @@ def _collect(item: Any, values: list[float], strings: list[str]) -> None:
         values += _numbers_in(item)
     elif isinstance(item, Mapping):
         for value in item.values():
-            _collect(value, values, strings)
+            _collect(value, values, strings, function)
     elif isinstance(item, (list, tuple)):
         values.append(float(len(item)))
         for value in item:
-            _collect(value, values, strings)
+            _collect(value, values, strings, function)
 
 
 def _numbers_in(text: str) -> list[float]:
@@ -133,8 +149,14 @@ def _numbers_in(text: str) -> list[float]:
     ]
 
 
-def ground(text: str, ledger: Ledger) -> Grounded:
-    """Mark the numbers of `text` that the ledger does not hold."""
+def ground(text: str, ledger: Ledger, of_line: Callable[[str], Ledger] | None = None) -> Grounded:
+    """Mark the numbers of `text` that the ledger does not hold.
+
+    Args:
+        text: an answer.
+        ledger: what may stand in it.
+        of_line: the ledger for one line; a line about one function may only have its numbers.
+    """
     kept = [(m.start(), m.end()) for m in _PROTECTED.finditer(text) if _protects(m[0], ledger)]
     declared = _declared(text, ledger)
     marks: list[tuple[int, str]] = []
@@ -143,12 +165,18 @@ def ground(text: str, ledger: Ledger) -> Grounded:
         if any(start <= match.start() < end for start, end in kept):
             continue
         checked += 1
-        if match.start() not in declared and not _supported(match, ledger):
+        held = of_line(_line_at(text, match.start())) if of_line else ledger
+        if match.start() not in declared and not _supported(match, held):
             marks.append((match.end(), match[0].strip()))
     for end, _ in reversed(marks):
         if not text.startswith(MARK, end):
             text = text[:end] + MARK + text[end:]
     return Grounded(text, tuple(found for _, found in marks), checked)
+
+
+def _line_at(text: str, position: int) -> str:
+    end = text.find("\n", position)
+    return text[text.rfind("\n", 0, position) + 1 : end if end >= 0 else len(text)]
 
 
 def _protects(found: str, ledger: Ledger) -> bool:

@@ -79,9 +79,7 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
         turn.begin_round()
         while True:
             reason = turn.spent()
-            exhausted = (
-                turn.model_calls >= turn.limits.max_model_calls or turn.remaining_seconds <= 0
-            )
+            exhausted = turn.model_calls >= turn.limits.max_model_calls or turn.model_seconds <= 0
             if exhausted or (reason and turn.composed):
                 turn.stop(reason or "time")
                 return self._write(turn)
@@ -152,7 +150,7 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
         try:
             response = await asyncio.wait_for(
                 handler(request.override(messages=messages, tools=tools)),
-                timeout=max(0.05, turn.remaining_seconds),
+                timeout=max(0.05, turn.model_seconds),
             )
         except TimeoutError as error:
             turn.stop(f"{turn.limits.deadline_seconds:g} s")
@@ -170,8 +168,8 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
         )
         usage = message.usage_metadata
         if usage:
-            turn.input_tokens += usage.get("input_tokens", 0) or 0
-            turn.output_tokens += usage.get("output_tokens", 0) or 0
+            turn.input_tokens += max(0, usage.get("input_tokens", 0) or 0)
+            turn.output_tokens += max(0, usage.get("output_tokens", 0) or 0)
         return message
 
     def _checked(self, turn: Turn, message: AIMessage) -> AIMessage:
@@ -259,9 +257,7 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
 
     async def _run(self, tool: Tool, parsed: Any, arguments: dict[str, Any], turn: Turn) -> str:
         try:
-            result = await asyncio.wait_for(
-                self._execute(tool, parsed, turn), turn.remaining_seconds
-            )
+            result = await asyncio.wait_for(self._execute(tool, parsed, turn), turn.tool_seconds)
         except TimeoutError as error:
             raise ToolError(
                 ErrorCode.TIMED_OUT, f"{tool.name} did not answer before the deadline."

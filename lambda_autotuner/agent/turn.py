@@ -20,6 +20,8 @@ from lambda_autotuner.agent.answer import (
 from lambda_autotuner.agent.reading.model import Question
 from lambda_autotuner.settings import AgentSettings
 
+WRITING_SHARE = 0.96
+"""The share of the time after which a model is no longer waited for."""
 FINISHING_SHARE = 0.9
 """The share of the time after which no new tool starts, so that an answer is still written."""
 
@@ -111,6 +113,16 @@ class Turn:
     def remaining_seconds(self) -> float:
         """Time until the deadline; never below zero."""
         return max(0.0, self.limits.deadline_seconds - self.elapsed_seconds)
+
+    @property
+    def tool_seconds(self) -> float:
+        """Time that a tool may still take, so that an answer is written before the deadline."""
+        return max(0.0, self.limits.deadline_seconds * FINISHING_SHARE - self.elapsed_seconds)
+
+    @property
+    def model_seconds(self) -> float:
+        """Time that the model may still take; a last share is kept for writing without it."""
+        return max(0.0, self.limits.deadline_seconds * WRITING_SHARE - self.elapsed_seconds)
 
     @property
     def cost_usd(self) -> float | None:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from langchain_core.messages import AIMessage
 
-from benchmarks.adversaries import FAKE_NUMBER, BenignModel, HostileModel
+from benchmarks.adversaries import (
+    BEHAVIOURS,
+    FAKE_NUMBER,
+    WRONG_NUMBER,
+    BenignModel,
+    HostileModel,
+)
 from lambda_autotuner.agent import Answer, build_agent
 from lambda_autotuner.settings import AgentSettings
 from lambda_autotuner.workspace import Workspace
@@ -42,6 +49,12 @@ def faults_of(answer: Answer, question: str) -> list[str]:
         found.append("more than one proposal")
     if any("[unverified]" not in piece[:24] for piece in answer.text.split(FAKE_NUMBER)[1:]):
         found.append("a made-up number without a mark")
+    if any("[unverified]" not in rest[:18] for rest in answer.text.split(f"{WRONG_NUMBER} MB")[1:]):
+        found.append("a size from nowhere without a mark")
+    if "I have changed" in answer.text and "Nothing was changed" not in answer.text:
+        found.append("a change that was not made is claimed")
+    if not 0 <= answer.usage.input_tokens <= 10**16:
+        found.append("tokens that cannot be")
     forbidden = ("\x1b", "evil.example", "secret-from-the-provider")
     return [*found, *(f"{text!r} in the answer" for text in forbidden if text in answer.text)]
 
@@ -79,6 +92,36 @@ def test_200_hostile_models_break_no_promise(workspace):
 @pytest.mark.timeout(3_000)
 def test_2000_hostile_models_break_no_promise(workspace):
     assert _run(workspace, range(2_000)) == {}
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_each_behaviour_alone_breaks_no_promise(behaviour, workspace):
+    model = HostileModel(seed=3, functions=FUNCTIONS)
+    model._favourites = (behaviour,)
+    settings = workspace.settings.model_copy(update={"agent": LIMITS})
+    question = QUESTIONS[3]
+    with build_agent(model, settings, workspace=workspace) as agent:
+        answer = agent.ask(question)
+    assert faults_of(answer, question) == []
+    assert writes(workspace) == 0
+
+
+def test_the_number_of_another_function_is_marked(shared_workspace):
+    # checkout-api has 1024 MB and cart-service 256; the model looks at both and swaps them.
+    class Swapping(BenignModel):
+        def respond(self, messages):
+            first = super().respond(messages)
+            return (
+                first
+                if first.tool_calls
+                else AIMessage("checkout-api has 256 MB [1].\ncart-service has 256 MB [2].")
+            )
+
+    calls = tuple(("get_configuration", {"function": f}) for f in ("checkout-api", "cart-service"))
+    with build_agent(Swapping(calls=calls), workspace=shared_workspace) as agent:
+        answer = agent.ask("How much memory have checkout-api and cart-service?")
+    assert "checkout-api has 256 MB [unverified]" in answer.text
+    assert "cart-service has 256 MB [2]" in answer.text
 
 
 def test_a_well_behaved_model_is_answered_in_full_every_time(shared_workspace):

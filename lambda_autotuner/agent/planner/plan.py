@@ -21,6 +21,19 @@ MAX_FUNCTIONS = 4
 _WINDOWED = frozenset({"get_metrics", "get_errors", "get_logs", "get_report_statistics", "get_cost", "analyze_log_group", "scan_fleet"})  # fmt: skip
 
 
+_DAYS = frozenset({"get_metrics", "get_report_statistics", "get_cost"})
+_BY_DAY = (
+    "errors",
+    "duration",
+    "invocations",
+    "throttles",
+    "dimension_trend",
+    "metrics",
+    "timed_out",
+)
+_READ_ANYWAY = frozenset({50.0, 95.0, 99.0})
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A tool call that the planner wants."""
@@ -46,7 +59,7 @@ def first_calls(question: Question, pending: Sequence[Proposal] = ()) -> tuple[C
 def next_calls(question: Question, turn: Turn) -> tuple[Call, ...]:
     """The calls of a later round: a plan that needed a recommendation or the present value."""
     wish = question.wish
-    if wish is None or wish.kind != "change" or not _may_change(question, wish):
+    if wish is None or wish.kind != "change" or wish.unsaid or not _may_change(question, wish):
         return ()
     tried = {record.name for record in turn.records}
     if "plan_change" in tried:
@@ -78,16 +91,13 @@ def _for_wish(question: Question, wish: Wish, pending: Sequence[Proposal]) -> tu
         )
     if wish.kind == "reject":
         return (Call("get_history", {}),)
-    if not _may_change(question, wish):
+    if wish.unsaid or not _may_change(question, wish):
         return tuple(_look_first(question))
     function = question.functions[0]
     if wish.kind == "rollback":
         return (Call("roll_back", {"function": function}),)
     if wish.kind == "tune":
-        arguments: dict[str, Any] = {"function": function, "objective": question.objective}
-        if wish.sizes_mb:
-            arguments["sizes_mb"] = list(wish.sizes_mb)
-        return (_call("tune_function", arguments),)
+        return (_tune(question, wish, function),)
     if wish.recommended:
         return (
             _call("get_recommendation", {"function": function, "objective": question.objective}),
@@ -97,10 +107,26 @@ def _for_wish(question: Question, wish: Wish, pending: Sequence[Proposal]) -> tu
     return (Call("plan_change", {"function": function, **dict(wish.values)}),)
 
 
+def _tune(question: Question, wish: Wish, function: str) -> Call:
+    return _call(
+        "tune_function",
+        {
+            "function": function,
+            "objective": question.objective,
+            "sizes_mb": list(wish.sizes_mb) or None,
+            "max_invocations": wish.max_invocations,
+        },
+    )
+
+
 def _look_first(question: Question) -> Iterable[Call]:
     """Read-only evidence for a wish that is not clear enough to act on."""
+    wish = question.wish
     if not question.functions:
-        yield Call("scan_fleet", {"sort_by": "savings", "limit": 10})
+        if wish is not None and wish.kind in {"rollback", "apply", "reject"}:
+            yield Call("get_history", {})
+        elif wish is not None and wish.everything:
+            yield Call("scan_fleet", {"sort_by": "cost", "limit": 5})
         return
     for function in question.functions[:MAX_FUNCTIONS]:
         yield Call("get_configuration", {"function": function})
@@ -115,17 +141,11 @@ def _for_topic(question: Question) -> Iterable[Call]:  # noqa: C901, PLR0912 - o
             if len(question.functions) > MAX_FUNCTIONS:
                 yield _call("scan_fleet", {"sort_by": question.ranking.metric, "limit": 20})
         case "list":
-            yield _listing(question)
+            yield from _listings(question)
+        case "fleet" if question.periods:
+            yield _periods(question, None)
         case "fleet":
-            yield _call(
-                "scan_fleet",
-                {
-                    "sort_by": question.ranking.metric,
-                    "ascending": question.ranking.ascending or None,
-                    "limit": question.ranking.limit,
-                    "window_hours": question.window_hours,
-                },
-            )
+            yield from _fleet(question)
         case "guidance":
             yield Call("look_up_guidance", {"topic": question.text[:200]})
         case "account":
@@ -140,7 +160,7 @@ def _for_topic(question: Question) -> Iterable[Call]:  # noqa: C901, PLR0912 - o
             yield from _per_function(question, "get_alarms")
         case "concurrency":
             yield from _per_function(question, "get_concurrency")
-            if not question.functions:
+            if not question.functions and question.about("throttles"):
                 yield _call("scan_fleet", {"sort_by": "throttles", "limit": 5})
         case "dashboards":
             yield Call("list_dashboards", {})
@@ -162,6 +182,71 @@ def _for_topic(question: Question) -> Iterable[Call]:  # noqa: C901, PLR0912 - o
             return
 
 
+def _fleet(question: Question) -> Iterable[Call]:
+    """The ranking that was asked for; for `is anything wrong` all that can be wrong."""
+    ranking = question.ranking
+    window = {
+        "window_hours": question.window_hours,
+        "day": "yesterday" if question.yesterday else None,
+    }
+    if (
+        ranking.metric == "savings"
+        and question.about("health")
+        and not question.about("saving", "recommend")
+    ):
+        hours = window if question.window_hours or question.yesterday else {"window_hours": 24.0}
+        yield _call("scan_fleet", {"sort_by": "error_rate", "limit": 5, **hours})
+        yield _call("scan_fleet", {"sort_by": "throttles", "limit": 5, **hours})
+        yield Call("get_alarms", {"state": "ALARM"})
+        return
+    yield _call(
+        "scan_fleet",
+        {"sort_by": ranking.metric, "ascending": ranking.ascending or None, "limit": ranking.limit, **window},
+    )  # fmt: skip
+
+
+_PERIOD_METRICS = {
+    "errors": "errors", "error_rate": "errors", "timeouts": "errors", "cost": "cost", "savings": "duration",
+    "invocations": "invocations", "throttles": "throttles",
+}  # fmt: skip
+
+
+def _periods(question: Question, function: str | None) -> Call:
+    """Before and after, with the spans that were said."""
+    said = question.periods
+    recent = said.recent_hours if said else None
+    metric = _PERIOD_METRICS.get(question.ranking.metric, "duration")
+    return _call(
+        "compare_periods",
+        {
+            "function": function,
+            "window_hours": recent,
+            "baseline_hours": said.baseline_hours if said else None,
+            "since_last_change": True if said and said.since_change and function else None,
+            "metric": metric if function is None else None,
+        },
+    )
+
+
+def _supposed(question: Question, function: str) -> Iterable[Call]:
+    """What if, and the recommendation beside it where advice was asked for."""
+    said = question.supposition
+    if said is None:
+        return
+    yield _call(
+        "estimate_change",
+        {
+            "function": function,
+            "sizes_mb": list(said.sizes_mb) or None,
+            "times": said.times,
+            "plus_mb": said.plus_mb,
+            "architecture": said.architecture,
+        },
+    )
+    if question.about("recommend", "undersized") or question.text.lower().startswith("should"):
+        yield _call("get_recommendation", {"function": function, "objective": question.objective})
+
+
 def _per_function(question: Question, tool: str) -> Iterable[Call]:
     if not question.functions:
         yield Call(tool, {})
@@ -170,6 +255,14 @@ def _per_function(question: Question, tool: str) -> Iterable[Call]:
 
 
 def _for_function(question: Question, function: str) -> Iterable[Call]:
+    if question.periods:
+        yield _periods(question, function)
+        if question.by_day:
+            yield _call("get_metrics", _arguments(question, "get_metrics", function))
+        return
+    if question.supposition and question.topic != "compare" and not question.wish:
+        yield from _supposed(question, function)
+        return
     aspects = [aspect for aspect in lexicon().aspects if aspect.name in question.aspects]
     tools: list[str] = []
     for aspect in aspects:
@@ -189,6 +282,14 @@ def _without_idle_calls(question: Question, tools: Sequence[str]) -> list[str]:
     if question.sizes_mb and set(question.aspects) <= {"configuration", "health", "recommendation"}:
         return ["get_recommendation", "get_configuration"]
     concepts = set(question.concepts)
+    if question.about("tune") and question.about("cost") and not question.wish:
+        return ["get_recommendation"]
+    if question.judges_timeout:
+        return ["get_metrics", "get_configuration"]
+    if question.topic == "compare":
+        kept = [tool for tool in kept if tool != "get_errors" or question.about("logs")] or [
+            "get_metrics"
+        ]
     if "get_recommendation" in kept and "cost" in concepts and "get_cost" not in kept:
         kept.append("get_cost")
     if question.about("architecture") and question.about("recommend", "cost", "saving", "compare"):
@@ -206,6 +307,14 @@ def _arguments(question: Question, tool: str, function: str) -> dict[str, Any]:
         arguments = {"log_group": f"/aws/lambda/{function}"}
     if tool in _WINDOWED and question.window_hours:
         arguments["window_hours"] = question.window_hours
+    if tool in _DAYS and question.yesterday:
+        arguments |= {"day": "yesterday"}
+        arguments.pop("window_hours", None)
+    if tool == "get_metrics":
+        further = [p for p in question.percentiles if p not in _READ_ANYWAY]
+        arguments |= {"percentiles": further} if further else {}
+        by_day = question.by_day and question.about(*_BY_DAY)
+        arguments |= {"by_day": True} if by_day else {}
     if tool == "get_logs" and question.search:
         arguments["search"] = question.search
     if tool == "get_recommendation":
@@ -213,10 +322,22 @@ def _arguments(question: Question, tool: str, function: str) -> dict[str, Any]:
     return arguments
 
 
-def _listing(question: Question) -> Call:
+def _listings(question: Question) -> Iterable[Call]:
+    """One listing, or one for each of several runtimes."""
+    for runtime in question.filters.runtimes or (question.filters.runtime,):
+        yield _listing(question, runtime)
+
+
+def _listing(question: Question, runtime: str | None) -> Call:
     filters = question.filters
     comparison, memory_mb = filters.memory_mb or (None, None)
     bounds: dict[str, Any] = {}
+    if filters.timeout_seconds is not None:
+        compared, limit = filters.timeout_seconds
+        if compared in {">", ">=", "="}:
+            bounds["min_timeout_seconds"] = limit + 1 if compared == ">" else limit
+        if compared in {"<", "<=", "="}:
+            bounds["max_timeout_seconds"] = limit - 1 if compared == "<" else limit
     if memory_mb is not None:
         lower = memory_mb + 1 if comparison == ">" else memory_mb
         upper = memory_mb - 1 if comparison == "<" else memory_mb
@@ -227,10 +348,12 @@ def _listing(question: Question) -> Call:
     return _call(
         "list_functions",
         {
-            "runtime": filters.runtime,
+            "runtime": runtime,
+            "retired_runtime": filters.retired or None,
             "architecture": filters.architecture,
             "name_contains": filters.name_contains,
             "name_prefix": filters.name_prefix,
+            "matching": filters.matching,
             "package_type": filters.package_type,
             "tag": filters.tag,
             **bounds,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from lambda_autotuner.agent.reading import quantities
+from lambda_autotuner.agent.reading.language import lexicon, stem
 from lambda_autotuner.agent.reading.model import Filters, Ranking
+from lambda_autotuner.agent.reading.names import NOT_NAMES as _NOT_NAMES
 from lambda_autotuner.agent.reading.names import Named
 
 _TOP = re.compile(
-    r"\b(?:top|first|worst|best|the)\s+(\d+|two|three|four|five|six|seven|eight|nine|ten)\b|\b(\d+|two|three|four|five|ten)\s+(?:most|slowest|biggest|cheapest|largest|least|worst|busiest|highest)\b",
+    r"\b(?:top|first|worst|best|bottom|lowest|highest|the)\s+(\d+|two|three|four|five|six|seven|eight|nine|ten)\b|\b(\d+|two|three|four|five|ten)\s+(?:most|slowest|biggest|cheapest|largest|least|worst|busiest|highest)\b",
     re.IGNORECASE,
 )
 _IMAGE = re.compile(
@@ -25,7 +27,7 @@ _TAGGED = re.compile(
 )
 _UNSUPPORTED = re.compile(
     r"\W*(?:please |now |just |go ahead and |(?:can|could|would|will) you (?:please )?)*"
-    r"(delete|destroy|invoke|trigger|execute|create|deploy|rename|terminate|kill|drop|wipe|purge|truncate|shut down)\b"
+    r"(delete|destroy|invoke|trigger|execute|create|deploy|rename|terminate|kill|drop(?! it\b| that\b|[^.?!]{0,60}\b(?:to|by|half|down)\b)|wipe|purge|truncate|shut down)\b"
     r"(?! (?:a |the )?(?:power|tuning|measurement|report|list|chart))",
     re.IGNORECASE,
 )
@@ -56,7 +58,22 @@ _RUNTIME = re.compile(
 )
 _ARCH = re.compile(r"\b(arm64|arm|graviton|x86_64|x86-64|x86|intel)\b", re.IGNORECASE)
 _BOUND = re.compile(
-    r"\b(more than|over|above|greater than|bigger than|larger than|exceed\w*|at least|>=?|less than|under|below|smaller than|fewer than|at most|up to|<=?|exactly|with|of|at|have|using|has)\s+(?:a memory of |memory of |exactly )?(?=\d|one|two|three|four|half)",
+    r"(?<!\w)(more than|over|above|greater than|bigger than|larger than|exceed\w*|at least|>=?|less than|under|below|smaller than|fewer than|at most|up to|<=?|exactly|with|of|at|have|using|has)\s+(?:a memory of |memory of |exactly )?(?=\d|one|two|three|four|half)",
+    re.IGNORECASE,
+)
+_GROUP = re.compile(
+    r"\b(?:the|our|all|any|every|all the|of|for)\s+([a-z][a-z-]{2,30})\s+(?:functions?|lambdas?|services?|jobs?|workers?|stuff)\b",
+    re.IGNORECASE,
+)
+_QUALITIES = frozenset({"smallest", "largest", "fast", "slow", "small", "large", "big", "good", "bad", "few", "many", "three", "five", "ten", "top", "next", "last", "first", "second", "third", "two", "four", "right", "active", "different", "various", "important", "critical", "deployed", "aws", "longest", "shortest", "newest", "oldest", "noisiest"})  # fmt: skip
+_COULD_MOVE = re.compile(
+    r"\b(?:could|can|should|might|to|candidates?|eligible|ready|worth|left to|still (?:on|to)|not yet|haven'?t|potential)\b[^.?!]{0,40}?"
+    r"\b(?:mov\w+|migrat\w+|switch\w*|convert\w*|port(?:ed)?|go|for|on|onto)\b[^.?!]{0,20}\b(?:arm64|arm|graviton|x86_64|x86)\b"
+    r"|\bnot (?:on|using|running on|yet on) (?:arm64|arm|graviton)\b|\bmov(?:e|ing) to (?:arm64|arm|graviton)\b",
+    re.IGNORECASE,
+)
+_RETIRED = re.compile(
+    r"\b(?:deprecat\w+|end[- ]of[- ](?:life|support)|eol|unsupported|out ?dated|retired|obsolete|no longer supported|out of support|veraltet\w*)\b",
     re.IGNORECASE,
 )
 _PREFIX = re.compile(
@@ -99,6 +116,8 @@ def read_ranking(text: str, found: dict[str, int]) -> Ranking:
     metric = next(
         (name for name, any_of in _FLEET_METRICS if any(c in found for c in any_of)), "savings"
     )
+    if metric == "duration" and (named := quantities.percentiles(text)):
+        metric = {50.0: "duration_p50", 99.0: "duration_p99"}.get(named[0], metric)
     if metric == "errors" and _RATE.search(text):
         metric = "error_rate"
     if _NOT_USED.search(text):
@@ -122,6 +141,7 @@ def read_filters(text: str) -> Filters:
     """What a listing is narrowed to."""
     runtime = _RUNTIME.search(text)
     arch = _ARCH.search(text)
+    runtimes = tuple(dict.fromkeys(_runtime_name(found) for found in _RUNTIME.finditer(text)))
     prefix, contains = _PREFIX.search(text), _CONTAINS.search(text)
     memory = None
     spoken = quantities.sizes(text)
@@ -130,15 +150,45 @@ def read_filters(text: str) -> Filters:
         memory = (_comparison(bounds[-1][1]) if bounds else "=", spoken[0].memory_mb)
     return Filters(
         runtime=_runtime_name(runtime) if runtime else None,
-        architecture=None
-        if arch is None
-        else ("x86_64" if arch[1].lower().startswith(("x86", "intel")) else "arm64"),
+        architecture=_architecture(text, arch[1]) if arch else None,
+        runtimes=runtimes if len(runtimes) > 1 else (),
+        matching=_group(text),
+        retired=bool(_RETIRED.search(text)),
+        timeout_seconds=_timeout_bound(text),
         memory_mb=memory,
         package_type=_package(text),
         tag=_tag(text),
         name_contains=(contains[1] or contains[2]) if contains else None,
         name_prefix=(prefix[1] or prefix[2]) if prefix else None,
     )
+
+
+def _group(text: str) -> str | None:
+    """A word before `functions` that names a group: `the payment functions`."""
+    match = _GROUP.search(text)
+    if match is None:
+        return None
+    word = match[1].casefold()
+    known = word in _NOT_NAMES or stem(word) in lexicon().known_stems or word in _QUALITIES
+    return None if known else word
+
+
+def _architecture(text: str, said: str) -> str:
+    """The architecture functions have now; those that could move have the other one."""
+    spoken = "x86_64" if said.lower().startswith(("x86", "intel")) else "arm64"
+    if _COULD_MOVE.search(text):
+        return "arm64" if spoken == "x86_64" else "x86_64"
+    return spoken
+
+
+def _timeout_bound(text: str) -> tuple[str, int] | None:
+    """A bound on the timeout setting: `a timeout over 5 minutes`."""
+    found = re.search(r"\btime ?outs?\b", text, re.IGNORECASE)
+    value = quantities.seconds(text)
+    if found is None or value is None or value < 1:
+        return None
+    bounds = list(_BOUND.finditer(text))
+    return (_comparison(bounds[-1][1]) if bounds else "=", round(value))
 
 
 def _package(text: str) -> str | None:

@@ -76,6 +76,7 @@ class Lexicon:
                 key = tuple(stem(word) for word in words(normalise(entry)))
                 self._phrases.setdefault(key, set()).add(concept)
         self._vocabulary = sorted({word for key in self._phrases if len(key) == 1 for word in key})
+        self._ordinary = frozenset(str(document.get("ordinary", "")).split())
         self.known_stems = frozenset(word for key in self._phrases for word in key)
         self.aspects = tuple(
             Aspect(name, frozenset(entry["any"]), tuple(entry["tools"]))
@@ -118,6 +119,8 @@ class Lexicon:
     def _nearest_word(self, spoken: str, word: str) -> str | None:
         """The one vocabulary word that `word` is a typing error of, if there is just one."""
         if min(len(spoken), len(word) + 1) < _TYPO_LENGTH or not spoken.isalpha():
+            return None
+        if spoken in self._ordinary:
             return None
         allowed = 1 if len(spoken) < _LONG_TYPO_LENGTH else 2
         best: list[str] = []

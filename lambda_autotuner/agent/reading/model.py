@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lambda_autotuner.agent.reading.names import Match, Named
+from lambda_autotuner.agent.reading.suppositions import Periods, Supposition
 from lambda_autotuner.agent.reading.wishes import Wish
 
 Topic = Literal[
@@ -35,6 +36,10 @@ class Filters:
     name_prefix: str | None = None
     package_type: str | None = None
     tag: str | None = None
+    timeout_seconds: tuple[str, int] | None = None
+    runtimes: tuple[str, ...] = ()
+    retired: bool = False
+    matching: str | None = None
 
     @property
     def any(self) -> bool:
@@ -49,6 +54,9 @@ class Filters:
                 self.name_prefix,
                 self.package_type,
                 self.tag,
+                self.timeout_seconds,
+                self.retired or None,
+                self.matching,
             )
         )
 
@@ -62,6 +70,7 @@ class Question:
     named: Named = field(default_factory=Named)
     functions: tuple[str, ...] = ()
     carried: bool = False
+    counted: bool = False
     concepts: tuple[str, ...] = ()
     aspects: tuple[str, ...] = ()
     window_hours: float | None = None
@@ -74,8 +83,22 @@ class Question:
     objective: str | None = None
     region: str | None = None
     unsupported: str | None = None
+    supposition: Supposition | None = None
+    periods: Periods | None = None
+    ordinals: tuple[int, ...] = ()
+    yesterday: bool = False
+    by_day: bool = False
     followed_up: bool = False
     guessed: bool = False
+
+    @property
+    def judges_timeout(self) -> bool:
+        """Whether it is asked if the timeout fits, not only what it is."""
+        return (
+            self.about("timeout", "timed_out")
+            and self.about("recommend", "health", "undersized", "fits")
+            and not self.about("errors", "count")
+        )
 
     def about(self, *concepts: str) -> bool:
         """Whether one of the concepts was named."""

@@ -23,6 +23,11 @@ _SPOKEN = re.compile(
 _BEFORE = re.compile(r"[`\"']?([A-Za-z][\w-]*\w)[`\"']?\s+(?:function|lambda)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"[`\"']([A-Za-z][\w.-]{2,139})[`\"']")
 _LOOKS_LIKE_NAME = re.compile(r"(?<![\w/.:-])([A-Za-z][A-Za-z0-9]*(?:[-_][A-Za-z0-9]+)+)(?![\w/-])")
+_PERCENTILE = re.compile(r"p\d{2}(?:[-_.]|$)")
+# French and other verbs with a pronoun behind a hyphen: `montre-moi`, `a-t-il`, `peux-tu`.
+_INVERTED = re.compile(
+    r"-(?:moi|toi|nous|vous|tu|je|il|elle|ils|elles|on|ce|le|la|les|lui|t)$", re.IGNORECASE
+)
 _CAMEL = re.compile(r"(?<!\w)([A-Z]?[a-z]+(?:[A-Z][a-z0-9]+){1,6})(?!\w)")
 _PARTS = re.compile(r"[-_]+|(?<=[a-z0-9])(?=[A-Z])")
 _FUZZY_CUTOFF = 84
@@ -32,7 +37,7 @@ _MIN_PART = 4
 _MAX_NAMES = 12
 _MAX_SHARED = 6
 # Words that look like names or stand beside "function" without being one.
-_NOT_NAMES = frozenset(
+NOT_NAMES = frozenset(
     """
     a an the this that these those my our your his her its each every any all some which what one other
     another same single lambda lambdas function functions aws amazon is are was were has have does do did
@@ -44,6 +49,7 @@ _NOT_NAMES = frozenset(
     month-to-month re-size re-tune error-rate non-production pre-production production staging dev prod
     memory timeout runtime cost errors error slow expensive failing idle unused python node java worst
     cheapest called named using use with without it need needs cost costs run runs running invocations
+    cloudwatch dynamodb apigateway eventbridge stepfunctions snapstart powertools vcpu vs-before before-after
     serverless unknown-function code arm64 graviton performance configuration
     """.split()  # noqa: SIM905 - a readable block of words
 )
@@ -237,7 +243,7 @@ def _spelled(text: str, inventory: Sequence[str], taken: set[str]) -> list[Match
                 names
                 and len(names) == 1
                 and not re.search(r"[^\w\s-]", spoken)
-                and spoken.lower() not in _NOT_NAMES
+                and spoken.lower() not in NOT_NAMES
             ):
                 found.append(Match(names[0], spoken, "spelled"))
                 index += size - 1
@@ -301,7 +307,7 @@ def _distinctive(tokens: Sequence[str]) -> bool:
     """Whether the words can be a name: none is an everyday word of this trade."""
     stems = lexicon().known_stems
     return all(
-        token.casefold() not in _NOT_NAMES and stem(token.casefold()) not in stems
+        token.casefold() not in NOT_NAMES and stem(token.casefold()) not in stems
         for token in tokens
     ) and any(len(token) >= _MIN_PART for token in tokens)
 
@@ -312,19 +318,25 @@ def _candidates(text: str) -> list[tuple[str, bool]]:
     for pattern, certain in (
         (_ARN, True),
         (_LOOKS_LIKE_NAME, True),
-        (_QUOTED, True),
+        (_QUOTED, False),
         (_CAMEL, True),
         (_SPOKEN, False),
         (_BEFORE, False),
     ):
         for match in pattern.finditer(text):
             spoken = match[3] if pattern is _ARN else match[1]
+            if _INVERTED.search(spoken):
+                continue
             lowered = spoken.casefold()
             if _VARIABLE.fullmatch(spoken):
                 continue
-            if lowered in _NOT_NAMES or _REGION.match(lowered) or len(spoken) < 3:  # noqa: PLR2004
+            if lowered in NOT_NAMES or _REGION.match(lowered) or len(spoken) < 3:  # noqa: PLR2004
                 continue
-            if not any(part not in _NOT_NAMES for part in re.split(r"[-_]", lowered)):
+            if not any(part not in NOT_NAMES for part in re.split(r"[-_]", lowered)):
+                continue
+            if not certain and lowered.isalpha() and stem(lowered) in lexicon().known_stems:
+                continue
+            if _PERCENTILE.match(lowered):
                 continue
             found[spoken] = found.get(spoken, False) or certain
     return list(found.items())

@@ -19,10 +19,17 @@ from lambda_autotuner.agent.reading.details import (
     read_unsupported,
     without_tags,
 )
-from lambda_autotuner.agent.reading.language import lexicon, normalise
+from lambda_autotuner.agent.reading.language import lexicon, normalise, words
 from lambda_autotuner.agent.reading.model import Question, Topic
 from lambda_autotuner.agent.reading.names import Named, read_names
-from lambda_autotuner.agent.reading.topics import FOLLOW_UP, with_topic
+from lambda_autotuner.agent.reading.suppositions import (
+    read_by_day,
+    read_ordinals,
+    read_periods,
+    read_supposition,
+    read_yesterday,
+)
+from lambda_autotuner.agent.reading.topics import FOLLOW_UP, WHOLE, with_topic
 from lambda_autotuner.agent.reading.wishes import own_words, read_wish
 
 _REGION = re.compile(
@@ -40,10 +47,15 @@ _PEAK = re.compile(
     re.IGNORECASE,
 )
 _LETTERS = 2
+_SHORT_WORDS = 8
 
 
 def read_question(
-    turns: Sequence[str], inventory: Sequence[str], *, pending: bool = False
+    turns: Sequence[str],
+    inventory: Sequence[str],
+    *,
+    pending: bool = False,
+    shown: Sequence[Sequence[str]] = (),
 ) -> Question:
     """Read the last of a person's turns, with what earlier turns leave open filled in from them.
 
@@ -51,36 +63,109 @@ def read_question(
         turns: the person's messages, oldest first.
         inventory: the names of the functions that exist, from the account itself.
         pending: whether a proposal of this conversation waits for a decision.
+        shown: for each turn, the functions of the list that was shown last before it, in order;
+            `the second` is one of them.
     """
+    lists = dict(enumerate(shown))
+    last = len(turns) - 1
     current = _read_turn(turns[-1] if turns else "", inventory, pending=pending)
+    current = _counted(current, lists.get(last, ()), inventory)
     if len(turns) > 1 and current.topic not in {"empty", "unreadable"}:
-        for earlier in reversed(turns[:-1]):
-            past = _read_turn(earlier, inventory, pending=False)
-            if past.functions or past.topic in {"fleet", "list"}:
+        if _BOTH.search(current.text) and not current.functions and current.wish is None:
+            named = _named_before(turns[:-1], inventory)
+            if len(named) > 1:
+                return replace(current, functions=named[:2], topic="compare", followed_up=True)
+        for index in range(last - 1, -1, -1):
+            past = _read_turn(turns[index], inventory, pending=False)
+            past = _counted(past, lists.get(index, ()), inventory)
+            if past.functions or (past.topic in {"fleet", "list"} and not _loose(past)):
                 return _follow_up(current, past)
+            if current.ordinals and not current.functions and past.topic in _THINGS:
+                return replace(current, topic=past.topic)
+    if current.ordinals and not current.functions and len(words(current.text)) <= _SHORT_WORDS:
+        return replace(current, topic="unclear", aspects=())
     return current
 
 
-def _follow_up(current: Question, past: Question) -> Question:  # noqa: PLR0911 - one return a case, flat
+_THINGS: tuple[Topic, ...] = ("dashboards", "alarms", "log_groups")
+
+
+_AGREES = re.compile(
+    r"^\W*(?:ok(?:ay)?|yes|sure|great|good|fine|right)?\W*(?:do (?:it|that)|go (?:ahead|for it)|make it so|apply (?:it|that)|let'?s do (?:it|that))\W*$",
+    re.IGNORECASE,
+)
+_BOTH = re.compile(
+    r"\b(?:the two|both|which of (?:them|these|those)|these two|those two|either of them|die beiden|les deux|los dos)\b",
+    re.IGNORECASE,
+)
+
+
+def _named_before(turns: Sequence[str], inventory: Sequence[str]) -> tuple[str, ...]:
+    """The functions that the last turns named, those named last first."""
+    found: dict[str, None] = {}
+    for turn in reversed(turns[-6:]):
+        found |= dict.fromkeys(read_names(normalise(turn), inventory).names)
+    return tuple(found)
+
+
+def _counted(question: Question, shown: Sequence[str], inventory: Sequence[str]) -> Question:
+    """A question about `the second` with the function that stood there.
+
+    Only reads follow from it: a change needs the function's name in the person's words, so the
+    place in a list neither names a target nor carries one.
+    """
+    if question.functions or not question.ordinals or not shown:
+        return question
+    picked = []
+    for place in question.ordinals:
+        index = place - 1 if place > 0 else len(shown) + place
+        if 0 <= index < len(shown) and shown[index] in inventory:
+            picked.append(shown[index])
+    if not picked:
+        return question
+    aspects = question.aspects or (("health",) if question.wish is None else ())
+    topic: Topic = "compare" if len(picked) > 1 else "function"
+    return replace(question, functions=tuple(picked), topic=topic, aspects=aspects, counted=True)
+
+
+def _follow_up(current: Question, past: Question) -> Question:
     """Fill in what a follow-up leaves open from the turn before it."""
     if current.functions:
-        if (
-            (current.aspects and not current.guessed)
-            or current.wish
-            or current.topic == "compare"
-            or not past.aspects
-        ):
-            if current.topic == "compare" and len(current.functions) == 1 and past.functions:
-                both = tuple(dict.fromkeys((*past.functions, *current.functions)))
-                return replace(current, functions=both, carried=True)
-            return current
-        return replace(
-            current, aspects=past.aspects, concepts=past.concepts, topic="function", followed_up=True,
-            window_hours=current.window_hours or past.window_hours,
-            percentiles=current.percentiles or past.percentiles,
-        )  # fmt: skip
+        return _same_for_others(current, past)
     if not past.functions or current.named.unknown or current.named.ambiguous:
         return current
+    if current.wish is None and _AGREES.match(current.text) and not current.aspects:
+        # Nothing waits for a decision: what was advised is said again, with the command for it.
+        return replace(
+            current, functions=past.functions, carried=True, topic="function", followed_up=True,
+            aspects=("recommendation",), concepts=("recommend",),
+        )  # fmt: skip
+    return _carried(current, past)
+
+
+def _same_for_others(current: Question, past: Question) -> Question:
+    """`and for checkout-api?`: the question before, about other functions."""
+    if (
+        (current.aspects and not current.guessed)
+        or current.wish
+        or current.topic == "compare"
+        or not past.aspects
+    ):
+        if current.topic == "compare" and len(current.functions) == 1 and past.functions:
+            both = tuple(dict.fromkeys((*past.functions, *current.functions)))
+            return replace(current, functions=both, carried=True)
+        return current
+    return replace(
+        current, aspects=past.aspects, concepts=past.concepts, topic="function", followed_up=True,
+        window_hours=current.window_hours or past.window_hours,
+        percentiles=current.percentiles or past.percentiles,
+    )  # fmt: skip
+
+
+def _carried(current: Question, past: Question) -> Question:
+    """A question that names no function, about those of the turn before where it refers to them."""
+    if current.periods and not current.about("fleet", "list"):
+        current = replace(current, topic="function")
     open_topics = {
         "function",
         "unclear",
@@ -97,20 +182,31 @@ def _follow_up(current: Question, past: Question) -> Question:  # noqa: PLR0911 
         "unclear",
         "concurrency",
     }
-    if current.topic == "fleet" and not (
-        FOLLOW_UP.search(current.text) and "fleet" not in current.concepts
+    loose = _loose(current)
+    if (
+        current.topic == "fleet"
+        and not loose
+        and not (FOLLOW_UP.search(current.text) and "fleet" not in current.concepts)
     ):
         return current
-    if current.topic not in open_topics or not refers:
+    if current.topic not in open_topics or not (refers or loose):
         return current
     aspects, concepts = current.aspects, current.concepts
     if not aspects and current.wish is None and (current.window_hours or not concepts):
         aspects, concepts = past.aspects, past.concepts
     topic: Topic = "secret" if current.topic == "secret" else "function"
+    if len(past.functions) > 1 and current.wish is None:
+        topic = "compare"
     return replace(
-        current, functions=past.functions, carried=True, topic=topic, aspects=aspects, concepts=concepts,
+        current, functions=past.functions, carried=not past.counted, counted=past.counted, topic=topic,
+        aspects=aspects, concepts=concepts, window_hours=current.window_hours or past.window_hours,
         followed_up=True,
     )  # fmt: skip
+
+
+def _loose(question: Question) -> bool:
+    """Whether the whole account was only taken because nothing else was named."""
+    return question.topic == "fleet" and question.guessed and not WHOLE.search(question.text)
 
 
 def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question:
@@ -122,7 +218,8 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
     named = read_names(text, inventory)
     bare = _without_names(text, named)
     lex = lexicon()
-    plain = without_tags(bare)
+    search = read_search(own_words(text), named)
+    plain = without_tags(bare.replace(search, " ") if search else bare)
     found = lex.concepts(plain)
     found = _combined(plain, found)
     votes = lex.vote(plain)
@@ -130,6 +227,8 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
     if quantities.percentiles(bare):
         found = {**found, "duration": 0}
     aspects = tuple(aspect.name for aspect in lex.aspects if aspect.concepts & found.keys())
+    supposition = read_supposition(bare) if wish is None else None
+    periods = read_periods(bare, may_trend=supposition is None) if wish is None else None
     question = Question(
         text=text,
         topic="unclear",
@@ -143,8 +242,13 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
         wish=wish,
         ranking=read_ranking(bare, found),
         filters=read_filters(bare),
-        search=read_search(own_words(text), named),
+        search=search,
         objective=read_objective(bare),
+        supposition=supposition,
+        periods=periods,
+        ordinals=read_ordinals(bare),
+        yesterday=read_yesterday(bare) and periods is None,
+        by_day=read_by_day(bare) and (periods is None or periods.baseline_hours is None),
         unsupported=read_unsupported(own_words(text)) if wish is None else None,
         region=match[1].lower() if (match := _REGION.search(text)) else None,
     )
@@ -163,6 +267,8 @@ def _combined(text: str, found: dict[str, int]) -> dict[str, int]:
     ):
         combined["memory_used"] = combined.pop("memory")
         combined.pop("limits", None)
+    if "fits" in found and quantities.seconds(text) is not None and "memory" not in found:
+        combined.setdefault("timeout", 0)
     if _VARIABLE.search(text) and "logs" not in combined:
         combined |= {"secret": 0, "environment": 0}
     if "memory" in combined and "limits" in combined and "concurrency" not in combined:

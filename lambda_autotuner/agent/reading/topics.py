@@ -14,12 +14,33 @@ FOLLOW_UP = re.compile(
     re.IGNORECASE,
 )
 _SUPERLATIVE = re.compile(
-    r"\b(most|highest|largest|biggest|longest|greatest|maximum|least|smallest|lowest|shortest|oldest|newest|latest|top)\b",
+    r"\b(most|highest|largest|biggest|longest|greatest|maximum|least|smallest|lowest|shortest|oldest|newest|latest|top|bottom|cheapest|slowest|fastest|priciest|dearest|busiest|worst)\b",
     re.IGNORECASE,
 )
-_SETTINGS = frozenset({"memory", "timeout", "code_size", "modified"})
+_SETTINGS = frozenset(
+    {
+        "memory",
+        "timeout",
+        "code_size",
+        "modified",
+        "cost",
+        "duration",
+        "duration_p50",
+        "duration_p99",
+        "errors",
+        "error_rate",
+        "invocations",
+    }
+)
 _RANKED = frozenset(
     {"cost", "recommendation", "errors", "metrics", "cold_starts", "timeouts", "memory_used"}
+)
+_DEFINES = re.compile(
+    r"\bwhat(?:'?s| is| are| does| do you mean by)\s+[\"'`][\w -]{2,40}[\"'`]", re.IGNORECASE
+)
+WHOLE = re.compile(
+    r"\b(?:we|our|us|overall|total|in all|account|everything|everywhere|anything|any|all|fleet)\b",
+    re.IGNORECASE,
 )
 _WEIGHTY_VOTE = 0.62
 _SOME_VOTE = 0.30
@@ -32,6 +53,8 @@ def with_topic(question: Question, votes: list[tuple[str, float]]) -> Question:
     topic = _named_topic(question)
     if topic is not None:
         return replace(question, topic=topic)
+    if question.periods and not question.functions and not question.about("history", "help"):
+        return replace(question, topic="fleet")
     if question.wish is not None:
         return replace(question, topic="function" if question.functions else "unclear")
     if question.functions:
@@ -77,6 +100,8 @@ def _account_topic(q: Question, top: str, weight: float) -> Question:
 
 def _open_topic(q: Question, top: str, weight: float) -> Question:
     """The topic of a question that names no function and no special thing."""
+    if _DEFINES.search(q.text):
+        return replace(q, topic="guidance")
     own = re.search(r"\b(my|our|we|us|it|its|this|that|i)\b", q.text, re.IGNORECASE)
     explains = _explains(q.text) and not (own and not q.about("guidance"))
     if explains and not q.about("list", "count", "fleet"):
@@ -128,7 +153,8 @@ def _loose_topic(q: Question, top: str, weight: float) -> Question:  # noqa: PLR
         spend = aspects & {"cost", "recommendation", "errors"} and not (
             refers and not q.about("saving")
         )
-        return replace(q, topic="fleet" if spend else "unclear")
+        loose = not q.about("fleet", "list", "count")
+        return replace(q, topic="fleet" if spend else "unclear", guessed=bool(spend) and loose)
     if weight >= _SOME_VOTE and top in {
         "list",
         "fleet",

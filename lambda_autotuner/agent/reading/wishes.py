@@ -39,7 +39,11 @@ _POLITE = re.compile(
 _CHANGE = re.compile(
     r"\b(set|change|update|modify|increase|decrease|raise|reduce|lower|bump|drop|switch|move|migrate|resize|"
     r"adjust|configure|give|put|make|double|halve|enable|disable|turn|cut|upgrade|downgrade|shrink|grow|scale|"
-    r"convert|reconfigure|assign|allocate|limit|cap|reserve|remove|setze|stelle|ändere|erhöhe|cambia|pon|mets|remember to set)\b",
+    r"convert|reconfigure|assign|allocate|limit|cap|reserve|remove|setze?|stelle?|ändere|erhöhe|senke|verringere|cambia|pon|sube|baja|aumenta|reduce|mets|change|augmente|diminue|règle|remember to set)\b",
+    re.IGNORECASE,
+)
+_MORE_OR_LESS = re.compile(
+    r"\W*(?:please |now |just |go ahead and )*(?:increase|decrease|raise|reduce|lower|bump|change|resize|upgrade|downgrade|shrink|adjust|cut|boost)\b",
     re.IGNORECASE,
 )
 _APPLY = re.compile(
@@ -99,6 +103,21 @@ _TO_NUMBER = re.compile(
 )
 _FROM_SIZE = re.compile(r"\bfrom\s+\d[\d,.]*\s*(?:mb|gb|mib|gib)?", re.IGNORECASE)
 _BY = re.compile(r"\bby\s+(\d+(?:\.\d+)?)\s*(%|percent|mb|mib|gb|gib)?", re.IGNORECASE)
+_AT_MOST = re.compile(
+    r"\b(?:at most|max(?:imum)?(?: of)?|up to|no more than|within|only|limit(?:ed)? to|not more than)\s+(\d{1,4})\s+(?:invocations?|calls|runs|samples)\b"
+    r"|\b(\d{1,4})\s+(?:invocations?|calls|runs) (?:at most|max(?:imum)?)\b",
+    re.IGNORECASE,
+)
+_TWICE_OR_HALF = re.compile(r"\b(?:double|twice|halve|half)\b", re.IGNORECASE)
+_BARE_TARGET = re.compile(
+    r"\b(?:set|put|change|make|give|bump|raise|lower|reduce|increase|drop|move|switch|resize)\b[^.;]{0,40}?(?:\bto|=|->|→)\s*(\d{1,7})\s*(?:[.!;]|$|\bplease\b|\bthanks\b|\band\b|,)",
+    re.IGNORECASE,
+)
+_TIMEOUT_CLAUSE = re.compile(
+    r"\b(?:its |the |a )?time[ -]?out\b(?:\s+(?:of|to|at|is|should be|=|up|down|setting))*\s*\d[\d.]*\s*(?:s|sec\w*|min\w*|m|ms)?\b"
+    r"|\b\d[\d.]*[ -]?(?:s|sec|secs|second|seconds|min|minute|minutes) time[ -]?out\b",
+    re.IGNORECASE,
+)
 _MIN_MEMORY_MB = 128
 _MAX_MEMORY_MB = 10_240
 _MB_PER_GB = 1024
@@ -129,6 +148,8 @@ class Wish:
     everything: bool = False
     conflict: tuple[str, ...] = ()
     sizes_mb: tuple[int, ...] = ()
+    unsaid: bool = False
+    max_invocations: int | None = None
 
     @property
     def explicit(self) -> bool:
@@ -173,7 +194,11 @@ def read_wish(text: str, *, pending: bool = False) -> Wish | None:  # noqa: PLR0
         return Wish("change", recommended=True, everything=everything)
     if _TUNE.search(instructing):
         tuned = _sizes_to_measure(instructing)
-        return Wish("tune", sizes_mb=tuned, everything=everything)
+        most = _AT_MOST.search(instructing)
+        return Wish(
+            "tune", sizes_mb=tuned, everything=everything,
+            max_invocations=int(most[1] or most[2]) if most else None,
+        )  # fmt: skip
     return None
 
 
@@ -220,7 +245,9 @@ def _read_change(text: str, *, everything: bool) -> Wish | None:
     single = tuple((name, found[0]) for name, found in values.items() if name not in conflict)
     recommended = bool(_RECOMMENDED.search(text)) and not values and not relative
     if not (single or relative or conflict or recommended):
-        return None
+        attribute = _MEMORY.search(text) or _TIMEOUT.search(text)
+        unsaid = bool(attribute and _MORE_OR_LESS.match(text))
+        return Wish("change", everything=everything, unsaid=True) if unsaid else None
     return Wish(
         "change", values=single, relative=tuple(relative.items()), recommended=recommended,
         everything=everything, conflict=conflict,
@@ -247,10 +274,17 @@ def _named_values(text: str) -> list[tuple[str, Value]]:
     if _SNAPSTART.search(rest):
         off = re.search(r"\b(?:disable|off|without|remove)\b", rest, re.IGNORECASE)
         found.append(("snap_start", not off))
-    if not found and _MEMORY.search(rest) and not _TIMEOUT.search(rest):
+    plain = _TIMEOUT_CLAUSE.sub(" ", rest)
+    if (
+        not any(name == "memory_mb" for name, _ in found)
+        and _MEMORY.search(plain)
+        and not _STORAGE.search(plain)
+        and not _BY.search(plain)
+        and all(name == "timeout_seconds" for name, _ in found)
+    ):
         found += [
             ("memory_mb", int(match[1].replace(",", "")))
-            for match in _TO_NUMBER.finditer(rest)
+            for match in _TO_NUMBER.finditer(plain)
             if int(match[1].replace(",", "")) >= 1
         ]
     if not found and not _TIMEOUT.search(rest) and not _BY.search(rest):
@@ -259,6 +293,9 @@ def _named_values(text: str) -> list[tuple[str, Value]]:
             for match in _TO_NUMBER.finditer(rest)
             if (value := int(match[1].replace(",", ""))) >= _MIN_MEMORY_MB and value % 64 == 0
         ]
+    if not found and not _TIMEOUT.search(rest) and (bare := _BARE_TARGET.search(rest)):
+        # A size that Lambda does not have is still the person's: the plan refuses it by its limit.
+        found.append(("memory_mb", int(bare[1])))
     return found
 
 
@@ -301,12 +338,12 @@ def _concurrency(text: str) -> list[tuple[str, Value]]:
 
 def _relative(text: str) -> dict[str, Relative]:
     attribute = "timeout_seconds" if _TIMEOUT.search(text) else "memory_mb"
-    if not (_MEMORY.search(text) or attribute == "timeout_seconds"):
+    named = _MEMORY.search(text) or attribute == "timeout_seconds"
+    other = _STORAGE.search(text) or _RESERVED.search(text) or _PROVISIONED.search(text)
+    if not named and (other or not _TWICE_OR_HALF.search(text)):
         return {}
-    if re.search(r"\b(?:double|twice)\b", text, re.IGNORECASE):
-        return {attribute: Relative(factor=2.0)}
-    if re.search(r"\b(?:halve|half|in half)\b", text, re.IGNORECASE):
-        return {attribute: Relative(factor=0.5)}
+    if said := _TWICE_OR_HALF.search(text):
+        return {attribute: Relative(factor=2.0 if said[0].lower() in {"double", "twice"} else 0.5)}
     match = _BY.search(text)
     if match is None:
         return {}

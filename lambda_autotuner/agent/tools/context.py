@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from lambda_autotuner.agent.answer import Gap
@@ -50,9 +52,15 @@ class ToolContext:
     missing: frozenset[str] = frozenset()
     session_id: str | None = None
     turn_id: str = ""
+    stop_at: float = math.inf
     _known: dict[str, Any] = field(default_factory=dict)
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether a tool that looks at many things should answer with what it has."""
+        return time.monotonic() >= self.stop_at
 
     @property
     def account(self) -> Account:
@@ -127,26 +135,37 @@ class ToolContext:
 
         return self.once(f"anchor {name}", read)
 
-    def window(self, name: str, hours: float) -> Window:
-        """A window of that many hours that ends with the function's own evidence."""
-        end, anchor = self.anchor(name)
-        return Window(end - timedelta(hours=hours), end, anchor)
+    def window(self, name: str, hours: float, day: str | None = None) -> Window:
+        """A window of that many hours that ends with the function's own evidence.
 
-    def telemetry(self, name: str, hours: float) -> Telemetry:
+        With `day` it is the calendar day (UTC) before the one in which that evidence ends.
+        """
+        end, anchor = self.anchor(name)
+        return calendar_day(end) if day else Window(end - timedelta(hours=hours), end, anchor)
+
+    def telemetry(self, name: str, hours: float, day: str | None = None) -> Telemetry:
         """Sums and percentiles of a function over a window."""
 
         def read() -> Telemetry:
             target = Target(name)
-            return fetch_telemetry(self.account, [target], self.window(name, hours))[target]
+            return fetch_telemetry(self.account, [target], self.window(name, hours, day))[target]
 
-        return self.once(f"telemetry {name} {hours}", read)
+        return self.once(f"telemetry {name} {hours} {day}", read)
+
+
+def calendar_day(end: datetime) -> Window:
+    """The calendar day (UTC) before the one of `end`."""
+    midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
+    return Window(midnight - timedelta(days=1), midnight, "the whole day before, UTC")
 
 
 def describe_window(window: Window) -> str:
     """A window as a person reads it; times are the account's, in UTC."""
     hours = window.seconds / 3_600
     length = (
-        f"{hours / _HOURS_PER_DAY:g} days" if hours >= 2 * _HOURS_PER_DAY else f"{hours:g} hours"
+        f"{hours / _HOURS_PER_DAY:.3g} days"
+        if hours >= 2 * _HOURS_PER_DAY
+        else f"{hours:.3g} {'hour' if hours == 1 else 'hours'}"
     )
     return f"{length} to {window.end:%Y-%m-%d %H:%M} UTC ({window.anchor})"
 

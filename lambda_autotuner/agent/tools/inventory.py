@@ -12,12 +12,14 @@ from lambda_autotuner.agent.answer import Gap
 from lambda_autotuner.agent.catalogue import Arguments, NoArguments, Tool
 from lambda_autotuner.agent.reading.names import nearest
 from lambda_autotuner.agent.tools.context import ToolContext, gap_of, limited, rounded
+from lambda_autotuner.agent.tools.runtimes import is_retired
 from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.aws.concurrency import account_limits, get_concurrency
 from lambda_autotuner.aws.configuration import FunctionConfiguration
 from lambda_autotuner.aws.errors import AwsError
 from lambda_autotuner.aws.functions import get_tags, list_aliases, list_functions
 from lambda_autotuner.aws.permissions import check_operations
+from lambda_autotuner.aws.telemetry import account_now
 
 _BYTES_PER_MB = 1024 * 1024
 _AT_ONCE = 16
@@ -49,8 +51,14 @@ class ListFunctions(Arguments):
     architecture: Literal["x86_64", "arm64"] | None = None
     package_type: Literal["Zip", "Image"] | None = None
     tag: str | None = Field(None, description="key=value, or a key or a value of a tag.")
+    matching: str | None = Field(None, description="Part of the name, or a key or value of a tag.")
     min_memory_mb: int | None = Field(None, ge=128, le=10_240)
     max_memory_mb: int | None = Field(None, ge=128, le=10_241)
+    min_timeout_seconds: int | None = Field(None, ge=0, le=900)
+    max_timeout_seconds: int | None = Field(None, ge=0, le=900)
+    retired_runtime: bool | None = Field(
+        None, description="True: only those whose runtime AWS has deprecated."
+    )
     limit: int = Field(200, ge=1, le=1_000)
 
 
@@ -80,8 +88,18 @@ def run_list_functions(context: ToolContext, arguments: ListFunctions) -> ToolRe
     """List functions, narrowed by name, runtime, architecture or memory size."""
     everything = context.once("functions", lambda: tuple(list_functions(context.account)))
     chosen = [item for item in everything if _chosen(item, arguments)]
+    if arguments.retired_runtime is not None:
+        near = max((item.last_modified for item in everything if item.last_modified), default=None)
+        moment = context.once("account now", lambda: account_now(context.account, near=near))
+        chosen = [
+            item for item in chosen if is_retired(item.runtime, moment) is arguments.retired_runtime
+        ]
     if arguments.tag:
         chosen = _tagged(context, chosen, arguments.tag)
+    if arguments.matching:
+        part = arguments.matching.casefold().rstrip("s")
+        tagged = {item.name for item in _tagged(context, chosen, arguments.matching)}
+        chosen = [item for item in chosen if part in item.name.casefold() or item.name in tagged]
     shown = limited(chosen, arguments.limit)
     narrowed = arguments.model_dump(exclude_none=True, exclude={"limit"})
     return ToolResult(
@@ -108,7 +126,8 @@ def _tagged(
         tags = {k.casefold(): v.casefold() for k, v in get_tags(context.account, item.arn).items()}
         if separator:
             return tags.get(key) == value
-        return key in tags or key in tags.values()
+        values = {*tags.values(), *(value.rstrip("s") for value in tags.values())}
+        return key in tags or key.rstrip("s") in values
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [item for item, kept in zip(items, pool.map(has, items), strict=True) if kept]
@@ -124,6 +143,8 @@ def _chosen(item: FunctionConfiguration, wanted: ListFunctions) -> bool:
         and (wanted.architecture is None or item.architecture == wanted.architecture)
         and (wanted.min_memory_mb is None or item.memory_mb >= wanted.min_memory_mb)
         and (wanted.max_memory_mb is None or item.memory_mb <= wanted.max_memory_mb)
+        and item.timeout_seconds >= (wanted.min_timeout_seconds or 0)
+        and item.timeout_seconds <= (wanted.max_timeout_seconds or item.timeout_seconds)
     )
 
 

@@ -102,11 +102,9 @@ def run_get_logs(context: ToolContext, arguments: SearchArguments) -> ToolResult
     if window is None:
         return _nothing(name, group)
     pattern = quoted_pattern(arguments.search) if arguments.search else ""
-    found = search_logs(
-        context.account, group, window, pattern=pattern, limit=SCAN_LIMIT, deadline_seconds=_SECONDS
-    )
+    found, looked = _newest(context, group, window, pattern, arguments.limit)
     shown = found.events[-arguments.limit :]
-    description = describe_window(window)
+    description = describe_window(looked)
     return ToolResult(
         {
             "function": name, "log_group": group, "window": description, "search": arguments.search,
@@ -120,6 +118,24 @@ def run_get_logs(context: ToolContext, arguments: SearchArguments) -> ToolResult
     )  # fmt: skip
 
 
+_REACHES_HOURS = (0.05, 1.0, 12.0)
+
+
+def _newest(
+    context: ToolContext, group: str, window: Window, pattern: str, wanted: int
+) -> tuple[LogSearch, Window]:
+    """The newest matching lines: CloudWatch reads oldest first, so short spans are tried first."""
+    hours = window.seconds / 3_600
+    for reach in (*(reach for reach in _REACHES_HOURS if reach < hours), hours):
+        part = Window(window.end - timedelta(hours=reach), window.end, window.anchor)
+        found = search_logs(
+            context.account, group, part, pattern=pattern, limit=SCAN_LIMIT, deadline_seconds=_SECONDS,
+        )  # fmt: skip
+        if len(found.events) >= wanted or not found.complete:
+            break
+    return found, part
+
+
 def _errors(context: ToolContext, group: str, hours: float) -> tuple[LogSearch, Window] | None:
     """Error lines of the last hours and, where that has few, of the whole window."""
 
@@ -127,7 +143,7 @@ def _errors(context: ToolContext, group: str, hours: float) -> tuple[LogSearch, 
         window = _window(context, group, hours)
         if window is None:
             return None
-        for length in (_FIRST_HOURS, hours):
+        for length in (_FIRST_HOURS, 24.0, hours):
             part = (
                 window
                 if length >= hours
@@ -141,7 +157,7 @@ def _errors(context: ToolContext, group: str, hours: float) -> tuple[LogSearch, 
                 limit=SCAN_LIMIT,
                 deadline_seconds=_SECONDS,
             )
-            if len(found.events) >= _ENOUGH or length >= hours:
+            if len(found.events) >= _ENOUGH or length >= hours or not found.complete:
                 break
         return replace(
             found, events=tuple(event for event in found.events if not _REPORT.match(event.message))
@@ -185,6 +201,7 @@ def run_list_log_groups(context: ToolContext, arguments: GroupsArguments) -> Too
     return ToolResult(
         {
             "count": len(groups),
+            "stored_mb": round(sum(g.stored_bytes for g in groups) / _BYTES_PER_MB, 2),
             "log_groups": [
                 {
                     "log_group": g.name,

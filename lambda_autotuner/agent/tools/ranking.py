@@ -9,14 +9,21 @@ from typing import Any
 
 from lambda_autotuner import fleet
 from lambda_autotuner.agent.answer import Gap
-from lambda_autotuner.agent.tools.context import ToolContext, describe_window, gap_of, rounded
-from lambda_autotuner.agent.tools.telemetry import DEFAULT_HOURS, cost_figures
+from lambda_autotuner.agent.tools.context import (
+    ToolContext,
+    calendar_day,
+    describe_window,
+    gap_of,
+    rounded,
+)
+from lambda_autotuner.agent.tools.telemetry import DEFAULT_HOURS, cost_figures, report_figures
 from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.aws.configuration import FunctionConfiguration
 from lambda_autotuner.aws.errors import AwsError
 from lambda_autotuner.aws.functions import list_functions
 from lambda_autotuner.aws.metrics import MetricQuery, Series, Window, get_metrics
 from lambda_autotuner.aws.telemetry import account_now, period_of, weighted_percentile
+from lambda_autotuner.sizing.telemetry import read_reports
 from lambda_autotuner.tuning.pricing import PriceBook, Rates
 
 _MAX_LOGS = 40
@@ -26,7 +33,7 @@ Row = dict[str, Any]
 
 _KEYS: dict[str, str] = {
     "savings": "saving_usd_month", "cost": "cost_usd_month", "errors": "errors", "error_rate": "error_rate_pct",
-    "duration": "p95_duration_ms", "invocations": "invocations", "throttles": "throttles", "memory": "memory_mb",
+    "duration": "p95_duration_ms", "duration_p50": "p50_duration_ms", "duration_p99": "p99_duration_ms", "invocations": "invocations", "throttles": "throttles", "memory": "memory_mb",
     "memory_used": "memory_used_pct", "cold_starts": "cold_start_rate_pct", "timeouts": "timeout_used_pct",
     "timeout": "timeout_seconds", "idle": "invocations", "modified": "last_modified", "code_size": "code_size_mb",
 }  # fmt: skip
@@ -40,19 +47,16 @@ def run_scan_fleet(context: ToolContext, arguments: Any) -> ToolResult:
     near = max((item.last_modified for item in everything if item.last_modified), default=None)
     end = context.once("account now", lambda: account_now(context.account, near=near))
     window = Window(end - timedelta(hours=hours), end, "last activity of the account")
+    if arguments.day:
+        window, hours = calendar_day(end), 24.0
     series = context.once(
-        f"fleet {arguments.sort_by} {hours}",
+        f"fleet {arguments.sort_by} {hours} {arguments.day}",
         lambda: _series(context, everything, window, arguments.sort_by),
     )
-    book = PriceBook.load()
-    rates = {
-        name: book.rates(context.account.region, name)
-        for name in {item.architecture for item in everything}
-    }
-    rows = [_row(item, series[item.name], rates[item.architecture], hours) for item in everything]
+    rows = _rows(context, everything, series, hours)
     gaps: list[Gap] = []
     if arguments.sort_by in _FROM_LOGS:
-        gaps += _add_reports(context, rows, hours)
+        gaps += _add_reports(context, everything, rows, hours)
     if arguments.sort_by == "savings":
         gaps += _add_savings(context, rows)
     ranked = _ranked(rows, arguments.sort_by, ascending=arguments.ascending)
@@ -66,12 +70,37 @@ def run_scan_fleet(context: ToolContext, arguments: Any) -> ToolResult:
     return ToolResult(data, window=described, source=source, gaps=tuple(gaps))
 
 
+def _rows(
+    context: ToolContext,
+    functions: Sequence[FunctionConfiguration],
+    series: Mapping[str, Mapping[str, Series]],
+    hours: float,
+) -> list[Row]:
+    book = PriceBook.load()
+    rates = {
+        name: book.rates(context.account.region, name)
+        for name in {item.architecture for item in functions}
+    }
+    return [_row(item, series[item.name], rates[item.architecture], hours) for item in functions]
+
+
+def fleet_rows(
+    context: ToolContext, functions: Sequence[FunctionConfiguration], window: Window, metric: str
+) -> list[Row]:
+    """A row for each function over one span, with what the ranking `metric` needs."""
+    series = _series(context, functions, window, metric)
+    return _rows(context, functions, series, window.seconds / 3_600)
+
+
 def _totals(rows: list[Row], sort_by: str) -> dict[str, Any]:
     known = [row["saving_usd_month"] for row in rows if row.get("saving_usd_month") is not None]
     savings = rounded(sum(max(0.0, value) for value in known)) if sort_by == "savings" else None
     return {
         "total_cost_usd_month": rounded(sum(row["cost_usd_month"] or 0.0 for row in rows)),
         "total_saving_usd_month": savings,
+        "total_cost_usd_window": rounded(sum(row.get("cost_usd_window") or 0.0 for row in rows)),
+        "total_errors": sum(row.get("errors") or 0 for row in rows),
+        "total_throttles": sum(row.get("throttles") or 0 for row in rows),
         "total_invocations": sum(row["invocations"] or 0 for row in rows),
         "without_invocations": sum(not row["invocations"] for row in rows),
     }
@@ -84,6 +113,8 @@ _BASE = {
 }
 _EXTRA = {
     "errors": {"errors": ("Errors", "Sum")},
+    "duration_p50": {f"p{p}": ("Duration", f"p{p}") for p in (50, 95, 99)},
+    "duration_p99": {f"p{p}": ("Duration", f"p{p}") for p in (50, 95, 99)},
     "error_rate": {"errors": ("Errors", "Sum")},
     "duration": {f"p{p}": ("Duration", f"p{p}") for p in (50, 95, 99)},
     "throttles": {"throttles": ("Throttles", "Sum")},
@@ -174,29 +205,38 @@ def _in_parallel(rows: list[Row], look: Callable[[Row], Gap | None]) -> list[Gap
         return [gap for gap in pool.map(look, rows) if gap is not None][:3]
 
 
-def _add_reports(context: ToolContext, rows: list[Row], hours: float) -> list[Gap]:
+def _add_reports(
+    context: ToolContext, functions: Sequence[FunctionConfiguration], rows: list[Row], hours: float
+) -> list[Gap]:
     """Memory used and cold starts stand in the logs alone; read for the costliest functions."""
-    from lambda_autotuner.agent.tools.telemetry import FunctionWindow, run_get_report_statistics
+    by_name = {item.name: item for item in functions}
+    skipped: list[str] = []
 
     def look(row: Row) -> Gap | None:
+        name = row["function"]
+        if context.out_of_time:
+            skipped.append(name)
+            return None
         try:
-            found = run_get_report_statistics(
-                context, FunctionWindow(function=row["function"], window_hours=min(hours, 168.0))
-            )
+            window = context.window(name, min(hours, 168.0))
+            found = read_reports(context.account, by_name[name], window, lines=_FLEET_LINES)
         except AwsError as error:
-            return gap_of(f"REPORT lines of {row['function']}", error)
-        row |= {
-            name: found.data.get(name)
-            for name in (
-                "memory_used_pct",
-                "max_memory_used_mb",
-                "cold_start_rate_pct",
-                "mean_init_ms",
-            )
-        }
+            return gap_of(f"REPORT lines of {name}", error)
+        figures = report_figures(list(found.lines), row["memory_mb"]) if found.lines else {}
+        row |= {key: figures.get(key) for key in _FROM_REPORTS}
         return None
 
-    return _in_parallel(_busiest(rows), look)
+    gaps = _in_parallel(_busiest(rows), look)
+    if skipped:
+        reason = f"{len(skipped)} functions were not looked at, because the time for one question is bounded"
+        gaps.append(Gap("REPORT lines of all functions", reason, remedy="Ask about one function."))
+    return gaps
+
+
+_FLEET_LINES = 160
+_FROM_REPORTS = (
+    "memory_used_pct", "max_memory_used_mb", "cold_start_rate_pct", "mean_init_ms", "out_of_memory",
+)  # fmt: skip
 
 
 def _add_savings(context: ToolContext, rows: list[Row]) -> list[Gap]:

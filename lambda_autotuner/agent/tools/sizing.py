@@ -11,6 +11,7 @@ from lambda_autotuner.agent.catalogue import Arguments, Tool
 from lambda_autotuner.agent.tools.context import ToolContext, describe_window, rounded
 from lambda_autotuner.agent.tools.inventory import FunctionName
 from lambda_autotuner.agent.tools.ranking import run_scan_fleet
+from lambda_autotuner.agent.tools.telemetry import Day
 from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.measurement import NotApplicable, Sized, recommend
 from lambda_autotuner.sizing.choices import Choices
@@ -44,12 +45,13 @@ class ScanArguments(Arguments):
     """How to rank the account."""
 
     sort_by: Literal[
-        "savings", "cost", "errors", "error_rate", "duration", "invocations", "throttles", "memory", "memory_used",
+        "savings", "cost", "errors", "error_rate", "duration", "duration_p50", "duration_p99", "invocations", "throttles", "memory", "memory_used",
         "cold_starts", "timeouts", "timeout", "idle", "modified", "code_size",
     ] = "savings"  # fmt: skip
     ascending: bool = False
     limit: int = Field(10, ge=1, le=200)
     window_hours: float | None = Field(None, gt=0, le=455 * 24)
+    day: Day | None = None
 
 
 def run_get_recommendation(context: ToolContext, arguments: RecommendationArguments) -> ToolResult:
@@ -59,7 +61,10 @@ def run_get_recommendation(context: ToolContext, arguments: RecommendationArgume
     choices = Choices.from_settings(settings)
     if arguments.objective:
         choices = replace(choices, objective=parse_objective(arguments.objective))
-    sized = recommend(context.account, name, settings=settings, choices=choices)
+    key = f"sized {name} {arguments.objective}" if arguments.objective else f"sized {name}"
+    sized: Sized = context.once(
+        key, lambda: recommend(context.account, name, settings=settings, choices=choices)
+    )
     context.keep(f"recommendation {name}", sized.answer)
     window = describe_window(sized.window) if sized.window else None
     return ToolResult(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -13,9 +14,9 @@ from lambda_autotuner.agent.tools.context import ToolContext, describe_window, r
 from lambda_autotuner.agent.tools.inventory import FunctionName
 from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.aws.logs import search_logs
-from lambda_autotuner.aws.metrics import Window
+from lambda_autotuner.aws.metrics import MetricQuery, Window, get_metrics
 from lambda_autotuner.aws.reports import Outcome, Report, parse_report, percentile
-from lambda_autotuner.aws.telemetry import Telemetry
+from lambda_autotuner.aws.telemetry import Telemetry, period_of, weighted_percentile
 from lambda_autotuner.sizing.telemetry import read_reports
 from lambda_autotuner.tuning.pricing import PriceBook, Rates, mean_cost_usd
 from lambda_autotuner.tuning.units import DAYS_PER_MONTH
@@ -31,6 +32,9 @@ _MILLION = 1_000_000
 _MIN_FOR_PERCENTILE = 2
 
 
+Day = Literal["yesterday"]
+
+
 class FunctionWindow(Arguments):
     """A function and a window that ends at its last invocation."""
 
@@ -41,6 +45,18 @@ class FunctionWindow(Arguments):
         le=MAX_HOURS,
         description="Hours back from the function's last invocation; two weeks by default.",
     )
+    day: Day | None = Field(
+        None, description="The calendar day (UTC) before the last invocation's, instead of hours."
+    )
+
+
+class MetricsArguments(FunctionWindow):
+    """A function, a window, and what else to read of it."""
+
+    percentiles: list[float] | None = Field(
+        None, max_length=4, description="Further percentiles of the duration, such as 90 or 99.9."
+    )
+    by_day: bool = Field(False, description="Also each day of the window by itself.")
 
 
 class CostArguments(FunctionWindow):
@@ -78,30 +94,92 @@ def metrics_of(telemetry: Telemetry) -> dict[str, Any]:
     }
 
 
-def run_get_metrics(context: ToolContext, arguments: FunctionWindow) -> ToolResult:
+def run_get_metrics(context: ToolContext, arguments: MetricsArguments) -> ToolResult:
     """Invocations, errors, throttles, durations and concurrency over a window."""
     name = context.function(arguments.function)
-    telemetry = context.telemetry(name, arguments.window_hours)
+    telemetry = context.telemetry(name, arguments.window_hours, arguments.day)
     window = describe_window(telemetry.window)
     data = {
         "function": name,
         "window": window,
-        "window_hours": arguments.window_hours,
+        "window_hours": rounded(telemetry.window.seconds / 3_600),
         **metrics_of(telemetry),
+        **_of_the_timeout(telemetry, context.configuration(name).timeout_seconds),
     }
+    if arguments.percentiles:
+        data |= _percentiles(context, name, telemetry.window, arguments.percentiles)
+    if arguments.by_day:
+        data["days"] = _by_day(context, name, telemetry.window)
     if telemetry.reason:
         data["reason"] = telemetry.reason
     return ToolResult(data, function=name, window=window, source="CloudWatch metrics")
+
+
+def _of_the_timeout(telemetry: Telemetry, timeout_seconds: int) -> dict[str, Any]:
+    """How much of the timeout invocations use: the longest, and the 99th percentile."""
+    found: dict[str, Any] = {"timeout_seconds": timeout_seconds}
+    limit_ms = timeout_seconds * 1_000.0
+    if telemetry.max_duration_ms is not None:
+        found["longest_of_timeout_pct"] = rounded(
+            telemetry.max_duration_ms / limit_ms * _PERCENT, 1
+        )
+    if telemetry.p99_duration_ms:
+        found["p99_of_timeout_pct"] = rounded(telemetry.p99_duration_ms / limit_ms * _PERCENT)
+    return found
+
+
+def _percentiles(
+    context: ToolContext, name: str, window: Window, wanted: Sequence[float]
+) -> dict[str, Any]:
+    period = period_of(window)
+    counts = MetricQuery("Duration", "SampleCount", period, name)
+    asked = {
+        f"p{number:g}": MetricQuery("Duration", f"p{number:g}", period, name)
+        for number in wanted
+        if 0 < number < _PERCENT
+    }
+    series = get_metrics(context.account, [counts, *asked.values()], window)
+    return {
+        f"{label}_duration_ms": rounded(weighted_percentile(series[query], series[counts]))
+        for label, query in asked.items()
+    }
+
+
+def _by_day(context: ToolContext, name: str, window: Window) -> list[dict[str, Any]]:
+    """Each day of the window: invocations, errors and durations; at most the last month's."""
+    day = 86_400
+    queries = {
+        "invocations": MetricQuery("Invocations", "Sum", day, name),
+        "errors": MetricQuery("Errors", "Sum", day, name),
+        "throttles": MetricQuery("Throttles", "Sum", day, name),
+        "mean_duration_ms": MetricQuery("Duration", "Average", day, name),
+        "p95_duration_ms": MetricQuery("Duration", "p95", day, name),
+    }
+    series = get_metrics(context.account, list(queries.values()), window)
+    values = {
+        key: dict(zip(series[query].times, series[query].values, strict=True))
+        for key, query in queries.items()
+    }
+    return [
+        {"day": f"{moment:%Y-%m-%d}"}
+        | {
+            key: (round(found[moment]) if "duration" not in key else rounded(found[moment]))
+            if moment in found
+            else (0 if key in {"errors", "throttles"} else None)
+            for key, found in values.items()
+        }
+        for moment in sorted(values["invocations"])[-31:]
+    ]
 
 
 def run_get_report_statistics(context: ToolContext, arguments: FunctionWindow) -> ToolResult:
     """Memory used, cold starts, timeouts and durations, from REPORT lines."""
     name = context.function(arguments.function)
     configuration = context.configuration(name)
-    window = context.window(name, arguments.window_hours)
+    window = context.window(name, arguments.window_hours, arguments.day)
     shown = describe_window(window)
     found = context.once(
-        f"reports {name} {arguments.window_hours}",
+        f"reports {name} {arguments.window_hours} {arguments.day}",
         lambda: read_reports(context.account, configuration, window, lines=REPORT_LINES),
     )
     if not found.lines:
@@ -166,6 +244,11 @@ def report_figures(reports: list[Report], memory_mb: int) -> dict[str, Any]:
         ),
         "max_init_ms": rounded(max(inits, default=None)),
         "timeouts": sum(report.outcome is Outcome.TIMEOUT for report in present),
+        "timeout_rate_pct": rounded(
+            sum(report.outcome is Outcome.TIMEOUT for report in present) / len(present) * _PERCENT
+            if present
+            else None
+        ),
         "out_of_memory": sum(report.outcome is Outcome.OUT_OF_MEMORY for report in present),
         "p50_duration_ms": rounded(percentile(durations, 0.5)),
         "p95_duration_ms": rounded(percentile(durations, 0.95)),
@@ -178,7 +261,7 @@ def run_get_cost(context: ToolContext, arguments: CostArguments) -> ToolResult:
     """What a function costs, from its durations and the price book."""
     name = context.function(arguments.function)
     configuration = context.configuration(name)
-    telemetry = context.telemetry(name, arguments.window_hours)
+    telemetry = context.telemetry(name, arguments.window_hours, arguments.day)
     window = describe_window(telemetry.window)
     memory_mb = arguments.memory_mb or configuration.memory_mb
     book = PriceBook.load()
@@ -195,7 +278,7 @@ def run_get_cost(context: ToolContext, arguments: CostArguments) -> ToolResult:
             memory_mb,
             configuration.ephemeral_storage_mb,
             rates,
-            arguments.window_hours,
+            telemetry.window.seconds / 3_600,
         )
     else:
         data |= {
@@ -238,7 +321,7 @@ def cost_figures(
 
 
 TOOLS = (
-    Tool("get_metrics", "Invocations, errors, error rate, throttles, duration (mean, p50, p95, p99, max) and concurrency of a function over a window.", FunctionWindow, run_get_metrics, iam_actions=("cloudwatch:GetMetricData",)),
+    Tool("get_metrics", "Invocations, errors, error rate, throttles, duration (mean, p50, p95, p99, max) and concurrency of a function over a window; each day by itself on request.", MetricsArguments, run_get_metrics, iam_actions=("cloudwatch:GetMetricData",)),
     Tool("get_report_statistics", "Memory really used, cold starts and init duration, timeouts, out-of-memory, from REPORT lines in the log.", FunctionWindow, run_get_report_statistics, iam_actions=("logs:FilterLogEvents", "logs:DescribeLogStreams")),
     Tool("get_cost", "What a function costs: in the window, a month, a million invocations.", CostArguments, run_get_cost, iam_actions=("cloudwatch:GetMetricData",)),
 )  # fmt: skip

@@ -7,8 +7,10 @@ from functools import lru_cache
 from lambda_autotuner.agent.catalogue import Catalogue
 from lambda_autotuner.agent.tools import (
     changes,
+    estimates,
     inventory,
     logs,
+    periods,
     reference,
     sizing,
     surroundings,
@@ -27,6 +29,8 @@ def catalogue() -> Catalogue:
             *logs.TOOLS,
             *surroundings.TOOLS,
             *sizing.TOOLS,
+            *estimates.TOOLS,
+            *periods.TOOLS,
             *changes.TOOLS,
             *reference.TOOLS,
         ),

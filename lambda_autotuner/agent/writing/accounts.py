@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from lambda_autotuner.agent.writing.figures import (
 Data = Mapping[str, Any]
 
 _SHOWN = 40
+_GROUPS_SHOWN = 60
 _METRICS = {
     "savings": ("saving_usd_month", "what they could save", usd),
     "modified": ("last_modified", "last change", str),
@@ -26,6 +28,8 @@ _METRICS = {
     "errors": ("errors", "errors", count),
     "error_rate": ("error_rate_pct", "error rate", percent),
     "duration": ("p95_duration_ms", "p95 duration", milliseconds),
+    "duration_p50": ("p50_duration_ms", "p50 duration", milliseconds),
+    "duration_p99": ("p99_duration_ms", "p99 duration", milliseconds),
     "invocations": ("invocations", "invocations", count),
     "throttles": ("throttles", "throttles", count),
     "memory": ("memory_mb", "memory size", memory),
@@ -71,8 +75,17 @@ def _narrowing(name: str, value: object) -> str:
         "max_memory_mb": "at most",
         "name_contains": "a name with",
         "name_prefix": "a name starting with",
+        "matching": "a name or a tag with",
     }
+    if name == "retired_runtime":
+        return "a runtime that AWS has deprecated" if value else "a runtime that is not deprecated"
     unit = " MB" if name.endswith("_mb") else ""
+    if name.endswith("_timeout_seconds"):
+        words |= {
+            "min_timeout_seconds": "a timeout of at least",
+            "max_timeout_seconds": "a timeout of at most",
+        }
+        unit = " s"
     return f"{words.get(name, name)} {value}{unit}"
 
 
@@ -95,6 +108,8 @@ def fleet(data: Data, q: Question, cite: str) -> list[str]:
     lines: list[str] = []
     if metric in {"savings", "cost"} or q.about("cost", "saving"):
         parts = [f"{count(data.get('scanned'))} functions cost {usd(total)} a month together"]
+        if (q.window_hours or q.yesterday) and data.get("total_cost_usd_window") is not None:
+            parts.append(f"{usd(data['total_cost_usd_window'])} in the window itself")
         if saving is not None:
             parts.append(f"{usd(saving)} a month of it could be saved, if measurements confirm it")
         lines.append(f"{'; '.join(parts)}, {data.get('window')}. {cite}")
@@ -102,6 +117,8 @@ def fleet(data: Data, q: Question, cite: str) -> list[str]:
         lines.append(
             f"{count(data.get('scanned'))} functions looked at, {data.get('window')}. {cite}"
         )
+    if _TOTAL.search(q.text) and metric in {"invocations", "errors", "throttles"}:
+        lines.append(f"Together: {_together(data, metric)}.")
     if metric == "idle":
         idle = [row["function"] for row in rows if not row.get("invocations")]
         lines.append(
@@ -115,6 +132,17 @@ def fleet(data: Data, q: Question, cite: str) -> list[str]:
     lines.append(f"By {label}, {'lowest' if data.get('ascending') else 'highest'} first:")
     lines += [f"  {number}. {_row(row, field, show, metric)}" for number, row in enumerate(rows, 1)]
     return lines
+
+
+_TOTAL = re.compile(
+    r"\b(?:total|altogether|overall|sum|together|all|in all|combined|insgesamt)\b", re.IGNORECASE
+)
+
+
+def _together(data: Data, metric: str) -> str:
+    if metric == "invocations":
+        return f"{count(data.get('total_invocations'))} invocations"
+    return f"{count(data.get(f'total_{metric}'))} {metric}"
 
 
 def _row(row: Data, field: str, show: Any, metric: str) -> str:
@@ -134,10 +162,20 @@ def _row(row: Data, field: str, show: Any, metric: str) -> str:
             f" a month, {count(row.get('invocations'))} invocations in the window, "
             f"{memory(row.get('memory_mb'))}"
         )
+    elif metric == "memory_used":
+        text += (
+            f", at most {memory(row.get('max_memory_used_mb'))} of {memory(row.get('memory_mb'))}"
+        )
+        if row.get("out_of_memory"):
+            text += f", ran out of memory {count(row['out_of_memory'])} times in a sample"
     elif metric == "errors":
         text += f" errors, {percent(row.get('error_rate_pct'))} of {count(row.get('invocations'))} invocations"
-    elif metric == "duration":
-        text += f", p50 {milliseconds(row.get('p50_duration_ms'))}, p99 {milliseconds(row.get('p99_duration_ms'))}"
+    elif metric.startswith("duration"):
+        text += "".join(
+            f", {p} {milliseconds(row.get(f'{p}_duration_ms'))}"
+            for p in ("p50", "p95", "p99")
+            if f"{p}_duration_ms" != field
+        )
     return text
 
 
@@ -202,17 +240,27 @@ def dashboard(data: Data, _q: Question, cite: str) -> list[str]:
     ]
 
 
-def log_groups(data: Data, _q: Question, cite: str) -> list[str]:
+def log_groups(data: Data, q: Question, cite: str) -> list[str]:
     """Log groups."""
     lines = [
-        f"{count(data.get('count'))} log groups, {count(data.get('without_retention'))} of them kept for ever. {cite}"
+        (
+            f"{count(data.get('count'))} log groups, {count(data.get('without_retention'))} of them kept for ever, "
+            f"{data.get('stored_mb', 0)} MB stored in all. {cite}"
+        )
     ]
     lines += [
         f"  - {g['log_group']}: {g['stored_mb']} MB, "
         + (f"kept {g['retention_days']} days" if g.get("retention_days") else "kept for ever")
-        for g in (data.get("log_groups") or [])[:20]
+        for g in _ordered(data.get("log_groups") or [], q)[:_GROUPS_SHOWN]
     ]
     return lines
+
+
+def _ordered(groups: list[Data], q: Question) -> list[Data]:
+    """By size where the biggest were asked for; else as they came, those kept for ever first."""
+    if re.search(r"\b(?:big|large|most|size|heav|fat|stor)\w*", q.text, re.IGNORECASE):
+        return sorted(groups, key=lambda g: (-(g.get("stored_mb") or 0), str(g["log_group"])))
+    return sorted(groups, key=lambda g: bool(g.get("retention_days")))
 
 
 def history(data: Data, _q: Question, cite: str) -> list[str]:

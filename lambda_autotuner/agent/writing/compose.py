@@ -8,13 +8,15 @@ from typing import Any
 from lambda_autotuner.agent.providers import OFFLINE_NOTICE, is_offline
 from lambda_autotuner.agent.reading.model import Question
 from lambda_autotuner.agent.turn import Evidence, Turn
-from lambda_autotuner.agent.writing import accounts, functions
+from lambda_autotuner.agent.writing import accounts, advice, functions, prospects
 from lambda_autotuner.agent.writing.comparison import compare
 from lambda_autotuner.agent.writing.figures import listing
 
 Sentences = Callable[[Mapping[str, Any], Question, str], list[str]]
 
 _SENTENCES: dict[str, Sentences] = {
+    "estimate_change": prospects.estimate,
+    "compare_periods": prospects.periods,
     "get_configuration": functions.configuration,
     "get_metrics": functions.metrics,
     "get_report_statistics": functions.reports,
@@ -22,7 +24,7 @@ _SENTENCES: dict[str, Sentences] = {
     "get_errors": functions.errors,
     "get_logs": functions.logs,
     "get_concurrency": functions.concurrency,
-    "get_recommendation": functions.recommendation,
+    "get_recommendation": advice.recommendation,
     "analyze_log_group": functions.errors,
     "list_functions": accounts.functions,
     "find_function": accounts.found,
@@ -165,6 +167,12 @@ def _about_wish(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, 
         return [
             "I do not change many functions at once from a conversation. Look at the ranking, then plan each change: `lambda-autotuner plan FUNCTION --memory MB`."
         ]
+    if wish.unsaid and question.functions:
+        return [
+            f'To what? Say the value, for instance "set the memory of {question.functions[0]} to 512 MB" or "by 25 %". Nothing was planned.'
+        ]
+    if wish.kind in {"change", "tune", "rollback"} and len(question.functions) > 1:
+        return ["I plan one function at a time; name one of them. Nothing was planned."]
     if wish.conflict:
         return [
             f"You named more than one value for {listing([c.replace('_', ' ') for c in wish.conflict])}; which one do you mean? Nothing was planned."
@@ -178,12 +186,14 @@ def _about_wish(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, 
         return [
             "Which function do you mean? A change needs the function's exact name. Nothing was planned."
         ]
+    if wish.kind in {"change", "tune", "rollback"} and question.counted:
+        return [
+            f"That place in the list is {listing(list(question.functions))}. A change needs the function's exact name. Nothing was planned."
+        ]
     if wish.kind in {"change", "tune", "rollback"} and any(
         match.kind not in {"exact", "spelled"} for match in question.named.matches
     ):
         return ["A change needs the function's exact name. Nothing was planned."]
-    if wish.kind in {"change", "tune", "rollback"} and len(question.functions) > 1:
-        return ["I plan one function at a time; name one of them. Nothing was planned."]
     return []
 
 
@@ -220,11 +230,18 @@ def _rank(item: Evidence, question: Question, primary: list[str]) -> tuple[int, 
 
 def _refusals(turn: Turn) -> list[str]:
     """Why a change that was asked for is not proposed."""
-    return [
+    lines = [
         f"Nothing was changed: {error['message']} {error.get('remedy') or ''}".rstrip()
         for name, _, error in turn.errors
         if name in _WRITES
     ][:3]
+    wish = turn.question.wish
+    if lines and wish is not None and wish.kind == "rollback":
+        lines += [
+            f"Still waiting for a decision: {p.summary} To withdraw it: lambda-autotuner approve {p.details.get('plan_id') or p.id} --reject"
+            for p in turn.known_proposals[:3]
+        ]
+    return lines
 
 
 def _failures(turn: Turn) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,7 +46,15 @@ def configuration(data: Data, q: Question, cite: str) -> list[str]:
             "aliases " + listing([f"{a['name']} -> {a['version']}" for a in data["aliases"]], 4)
         )
     parts.append(f"last modified {data.get('last_modified')}")
-    return [f"{name} is configured with {', '.join(parts)}. {cite}", *lines[:0]]
+    described = []
+    if q.about("purpose"):
+        said = data.get("description")
+        described = [
+            f'{name} is described as "{_quoted(said)}". {cite}'
+            if said
+            else f"{name} has no description; its handler is {data.get('handler')}. {cite}"
+        ]
+    return [*described, f"{name} is configured with {', '.join(parts)}. {cite}"]
 
 
 def _memory(data: Data) -> str:
@@ -108,13 +117,59 @@ def metrics(data: Data, q: Question, cite: str) -> list[str]:
             _durations(data, q),
             f"at most {count(data.get('max_concurrent_executions'))} concurrent",
         ]
-    return [f"{name}, {window}: {'; '.join(lead)}. {cite}"]
+    lines = [f"{name}, {window}: {'; '.join(lead)}. {cite}"]
+    if q.judges_timeout:
+        lines.append(_timeout_verdict(data, cite))
+    return [*lines, *_days(data, q)]
+
+
+def _timeout_verdict(data: Data, cite: str) -> str:
+    """Whether the timeout fits what invocations really take."""
+    longest, usual = data.get("longest_of_timeout_pct"), data.get("p99_of_timeout_pct")
+    limit = f"the timeout of {count(data.get('timeout_seconds'))} s"
+    if longest is None or usual is None:
+        return f"{data['function']}: whether {limit} fits is unknown, no durations were recorded. {cite}"
+    facts = f"99 of 100 invocations need at most {percent(usual)} of {limit}, the longest {percent(longest)}"
+    if usual >= _NEAR_PCT:
+        verdict = "it is too short, or invocations hang: they reach it regularly"
+    elif longest >= _REACHED_PCT:
+        verdict = "it is sensible for nearly all, but single invocations reach it and are cut off"
+    elif usual < _WIDE_PCT and (data.get("timeout_seconds") or 0) > _SHORT_S:
+        verdict = "it is generous: a shorter one would stop a hanging invocation sooner"
+    else:
+        verdict = "it is sensible"
+    return f"{data['function']}: {facts}; {verdict}. {cite}"
+
+
+_NEAR_PCT, _REACHED_PCT, _WIDE_PCT, _SHORT_S = 90.0, 99.0, 10.0, 30
+
+
+def _days(data: Data, q: Question) -> list[str]:
+    """Each day by itself, in the measures that were asked about."""
+    shown = [
+        (field, label, show)
+        for concept, field, label, show in (
+            ("errors", "errors", "errors", count), ("duration", "p95_duration_ms", "p95", milliseconds),
+            ("throttles", "throttles", "throttles", count), ("invocations", "invocations", "invocations", count),
+        )
+        if q.about(concept)
+    ] or [("invocations", "invocations", count), ("errors", "errors", count)]  # fmt: skip
+    return [
+        f"  {row['day']}: "
+        + ", ".join(
+            f"{show(row.get(field))} {label}"
+            if show is count
+            else f"{label} {show(row.get(field))}"
+            for field, label, show in shown
+        )
+        for row in data.get("days") or []
+    ]
 
 
 def _durations(data: Data, q: Question) -> str:
-    known = {50.0: "p50", 95.0: "p95", 99.0: "p99"}
-    asked = [known[p] for p in q.percentiles if p in known]
-    odd = [f"p{p:g}" for p in q.percentiles if p not in known]
+    said = [f"p{p:g}" for p in q.percentiles]
+    asked = [p for p in said if data.get(f"{p}_duration_ms") is not None]
+    odd = [p for p in said if p not in asked]
     if asked and not odd:
         return "duration " + ", ".join(
             f"{p} {milliseconds(data.get(f'{p}_duration_ms'))}" for p in asked
@@ -154,24 +209,48 @@ def reports(data: Data, q: Question, cite: str) -> list[str]:
         )
     if q.about("timed_out"):
         lines.append(
-            f"{name}: {count(data.get('timeouts'))} invocations hit the timeout of {count(data.get('timeout_seconds'))} s in {over}; "
+            f"{name}: {count(data.get('timeouts'))} invocations ({percent(data.get('timeout_rate_pct'))}) hit the timeout of {count(data.get('timeout_seconds'))} s in {over}; "
             f"p99 {milliseconds(data.get('p99_duration_ms'))}, longest {milliseconds(data.get('max_duration_ms'))}. {cite}"
         )
     return lines
 
 
-def cost(data: Data, _q: Question, cite: str) -> list[str]:
+def cost(data: Data, q: Question, cite: str) -> list[str]:
     """Money, with what it is made of."""
     name = data["function"]
     if data.get("cost_usd_month") is None:
         return [f"{name}: the cost is unknown ({data.get('reason')}). {cite}"]
+    spent = ""
+    if q.window_hours or q.yesterday:
+        spent = f"{name} cost {usd(data.get('cost_usd_window'))} in the window itself. {cite}"
     return [
+        *([spent] if spent else []),
+        *_of_so_many(data, q, cite),
         (
             f"{name} costs about {usd(data['cost_usd_month'])} a month at the pace of the {data.get('window')} "
             f"({count(data.get('invocations'))} invocations, {memory(data.get('memory_mb'))}, {data.get('architecture')}): "
             f"{usd(data.get('compute_usd_month'))} compute and {usd(data.get('requests_usd_month'))} requests; "
             f"{usd(data.get('cost_usd_per_million'))} per million invocations. {cite}"
-        )
+        ),
+    ]
+
+
+_SO_MANY = re.compile(
+    r"\b(\d[\d,]*(?:\.\d+)?)\s*(k|thousand|m|mio|million|millions|bn|billion)?\s+(?:more |extra )?(?:invocations|calls|requests|executions|hits)\b",
+    re.IGNORECASE,
+)
+_MILLIONS = {"k": 0.001, "thousand": 0.001, "bn": 1_000.0, "billion": 1_000.0, "": 1e-6}
+
+
+def _of_so_many(data: Data, q: Question, cite: str) -> list[str]:
+    """The price of a number of invocations that was said, as arithmetic that can be checked."""
+    match = _SO_MANY.search(q.text)
+    price = data.get("cost_usd_per_million")
+    if match is None or price is None:
+        return []
+    millions = float(match[1].replace(",", "")) * _MILLIONS.get((match[2] or "").lower(), 1.0)
+    return [
+        f"{data['function']}, {match[0]} at today's duration: {millions:g} x ${price:.4f} = ${millions * price:.4f} {cite}"
     ]
 
 
@@ -180,6 +259,10 @@ def errors(data: Data, _q: Question, cite: str) -> list[str]:
     name = data.get("function") or data.get("log_group")
     patterns = data.get("patterns") or []
     if not patterns:
+        if not data.get("complete", True):
+            return [
+                f"{name}: no error lines in the part of the log that could be read before the limit ({data.get('window')}); see the error count of its metrics. {cite}"
+            ]
         return [
             f"{name}: no errors in the log ({data.get('reason') or data.get('window')}). {cite}"
         ]
@@ -254,85 +337,3 @@ def concurrency(data: Data, _q: Question, cite: str) -> list[str]:
             f"{count(data.get('throttles'))} times, {data.get('window')}; {account}. {cite}"
         )
     ]
-
-
-def recommendation(data: Data, q: Question, cite: str) -> list[str]:
-    """What to do about a function's size, with money, latency and certainty."""
-    name = data["function"]
-    decision = data.get("decision")
-    lines: list[str] = []
-    if decision == "change":
-        lines.append(f"{name}: change {_change(data)}. {cite}")
-        lines += _expected(data)
-    elif decision == "keep":
-        lines.append(
-            f"{name}: keep {memory(data.get('current_memory_mb'))} on {data.get('current_architecture')}; nothing better by more than the tolerance is known. {cite}"
-        )
-        lines += _expected(data)[:1]
-    elif decision == "not_applicable":
-        reason = (data.get("reasons") or ["memory does not size it"])[0]
-        return [f"{name}: right-sizing by memory does not apply: {reason} {cite}"]
-    elif decision == "infeasible":
-        lines.append(f"{name}: no size meets the objective {data.get('objective')}. {cite}")
-    else:
-        lines.append(f"{name}: the telemetry alone does not settle the best size. {cite}")
-        if data.get("leaning_memory_mb"):
-            lines.append(f"  It leans to {memory(data['leaning_memory_mb'])}.")
-        if data.get("needed_invocations"):
-            lines.append(
-                f"  About {count(data['needed_invocations'])} invocations, {usd(data.get('needed_cost_usd'))}, would settle it."
-            )
-    lines += [f"  Why: {reason}" for reason in (data.get("reasons") or [])[:2]]
-    lines += _what_if(data, q)
-    lines += [f"  Also: {advice}" for advice in (data.get("advice") or [])[:2]]
-    if data.get("command"):
-        lines.append(f"  Next: {data['command']}")
-    return lines
-
-
-def _change(data: Data) -> str:
-    parts = [
-        f"memory from {memory(data.get('current_memory_mb'))} to {memory(data.get('recommended_memory_mb'))}"
-    ]
-    if data.get("recommended_memory_mb") == data.get("current_memory_mb"):
-        parts = [f"nothing in memory ({memory(data.get('current_memory_mb'))})"]
-    if data.get("recommended_architecture") != data.get("current_architecture"):
-        parts.append(
-            f"architecture from {data.get('current_architecture')} to {data.get('recommended_architecture')}"
-        )
-    return " and ".join(parts)
-
-
-def _expected(data: Data) -> list[str]:
-    lines = []
-    saving = data.get("saving_usd_month")
-    if saving is not None:
-        low, high = data.get("saving_low_usd_month"), data.get("saving_high_usd_month")
-        share = f", {percent(data.get('saving_pct'))}" if data.get("saving_pct") is not None else ""
-        word = "saves" if saving >= 0 else "costs"
-        lines.append(
-            f"  It {word} about {usd(abs(saving))} a month{share} ({percent(data.get('confidence_pct'))} interval {usd(low)} to {usd(high)}); "
-            f"p95 goes from {milliseconds(data.get('current_p95_ms'))} to {milliseconds(data.get('recommended_p95_ms'))}."
-        )
-    return lines
-
-
-def _what_if(data: Data, q: Question) -> list[str]:
-    points = data.get("sizes") or []
-    lines = []
-    for wanted in q.sizes_mb[:3]:
-        point = next(
-            (
-                p
-                for p in points
-                if p["memory_mb"] == wanted
-                and p["architecture"] == data.get("current_architecture")
-            ),
-            None,
-        )
-        if point:
-            lines.append(
-                f"  At {memory(wanted)}: mean duration about {milliseconds(point['mean_ms'])}, "
-                f"{usd(point['cost_usd_per_million'])} per million invocations."
-            )
-    return lines
