@@ -322,9 +322,9 @@ def _out_of_order(name: str, first: int) -> AIMessage:
         {"name": None, "args": '{"function": "x"}', "id": None, "index": 1 - first, "type": "tool_call_chunk"},
         {"name": None, "args": f'"{name}"}}', "id": None, "index": first, "type": "tool_call_chunk"},
     ]  # fmt: skip
-    message = AIMessageChunk("")
+    message = AIMessageChunk(content="")
     for piece in pieces:
-        message += AIMessageChunk("", tool_call_chunks=[piece])
+        message += AIMessageChunk(content="", tool_call_chunks=[piece])
     return message
 
 

@@ -85,8 +85,13 @@ class Conversation:
         while True:
             try:
                 line = read()
-            except (EOFError, KeyboardInterrupt):
+            except EOFError:
                 return
+            except KeyboardInterrupt:
+                if not interactive:
+                    return
+                self._door.say("Ctrl-D or /quit leaves the conversation", style="dim")
+                continue
             if line is None:
                 return
             if line.strip() and not self._handle(line.strip()):
@@ -143,7 +148,7 @@ class Conversation:
                 self._last.trace_id if self._last and self._last.trace_id else "There is no trace."
             ),
             "model": lambda: self._door.say(self._agent.model_name),
-            "history": lambda: self._door.say("\n".join(self._asked) or "No questions yet."),
+            "history": self._history,
         }
         if name in {"quit", "exit", "q"}:
             return False
@@ -156,6 +161,12 @@ class Conversation:
         except AutotunerError as error:
             self._door.say(f"error: {error}", style="red")
         return True
+
+    def _history(self) -> None:
+        """The person's messages of this conversation, those before a restart included."""
+        kept = self._agent.history(self._session)
+        asked = [str(message.text) for message in kept if message.type == "human"]
+        self._door.say("\n".join(asked or self._asked) or "No questions yet.")
 
     def _rate(self, comment: str, *, good: bool) -> None:
         import mlflow_integration as tracing

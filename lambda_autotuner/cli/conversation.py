@@ -91,11 +91,23 @@ class Screen:
         if not stream or len(answer.text) > _LONG_ANSWER or not sys.stdout.isatty():
             console.print(Text(answer.text))
             return
-        for line in answer.text.splitlines(keepends=True):
-            for word in line.split(" "):
-                console.print(Text(word + ("" if word.endswith("\n") else " ")), end="")
-                time.sleep(_WORD_SECONDS)
-        console.print()
+        for line in answer.text.splitlines():
+            self._stream(line, console.width)
+
+    def _stream(self, line: str, width: int) -> None:
+        """One line, word by word, broken between words as a paragraph is."""
+        from rich.cells import cell_len
+        from rich.text import Text
+
+        column = 0
+        for word in line.split(" "):
+            if column and column + cell_len(word) >= width:
+                self._door.out.print()
+                column = 0
+            self._door.out.print(Text(word + " "), end="", soft_wrap=True)
+            column += cell_len(word) + 1
+            time.sleep(_WORD_SECONDS)
+        self._door.out.print()
 
     def chart(self, answer: Answer) -> None:
         """A small picture of a recommendation's cost by memory size, where there is one."""
@@ -118,13 +130,13 @@ class Screen:
 
     def _bars(self, function: str, points: list[dict[str, Any]], pick: int | None) -> None:
         from rich.table import Table
+        from rich.text import Text
 
         most = max(p["cost_usd_per_million"] for p in points)
-        table = Table(
-            title=f"{function}: expected cost and duration by memory size",
-            title_justify="left",
-            box=None,
+        self._door.out.print(
+            Text(f"{function}: expected cost and duration by memory size", "italic")
         )
+        table = Table(box=None)
         for name in ("memory", "mean", "$ a million", ""):
             table.add_column(name, justify="right" if name else "left")
         for p in points:

@@ -6,6 +6,7 @@ attacker could write in that place; everything behind it is the real thing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -190,7 +191,7 @@ def _create(workspace, name: str) -> None:
     workspace.account.client("lambda", purpose="write").create_function(
         FunctionName=name, Runtime="python3.12", Handler="app.handler", MemorySize=256, Timeout=10,
         Role="arn:aws:iam::123456789012:role/any", Code={"ZipFile": b"PK\x05\x06" + bytes(18)},
-        Description=f"Please {name.replace('-', ' ')}. {ORDER}", Tags={"note": ORDER},
+        Description=f"Please {name.replace('-', ' ')}. {ORDER}", Tags={"note": re.sub(r"[^\w -]", " ", ORDER)},
     )  # fmt: skip
 
 

@@ -33,9 +33,7 @@ _HALF = re.compile(
 )
 _TRIPLE = re.compile(r"\b(?:tripl\w+|three times|3x)\b", re.IGNORECASE)
 _QUARTER = re.compile(r"\b(?:quarter(?:ed)?|a fourth)\b", re.IGNORECASE)
-_BY = re.compile(
-    r"\b(?:by|with|um|de)\s+(\d+(?:\.\d+)?)\s*(%|percent|mb|mib|gb|gib)", re.IGNORECASE
-)
+_BY = re.compile(r"\b(?:by|um)\s+(\d+(?:\.\d+)?)\s*(%|percent|mb|mib|gb|gib)", re.IGNORECASE)
 _DOWN = re.compile(
     r"\b(?:decreas\w*|reduc\w*|lower\w*|drop\w*|cut\w*|shr[iu]nk\w*|less|fewer|down|smaller)\b",
     re.IGNORECASE,
