@@ -237,23 +237,22 @@ def catalogue(
         yield from ((name, ()) for name in ACCOUNT_WIDE if metric in (None, name))
     if not set(required) <= {"FunctionName", "Resource", "ExecutedVersion"}:
         return
-    seen: set[str] = set()
     for function, qualifier in telemetry.metric_catalogue(region, first):
         if required.get("FunctionName") not in (None, function):
             continue
-        for dimensions in _dimension_sets(region, function, qualifier, first=function not in seen):
+        for dimensions in _dimension_sets(region, function, qualifier):
             held = dict(dimensions)
             if all(key in held and value in (None, held[key]) for key, value in required.items()):
                 names = _metric_names(region, function, qualifier, dimensions)
                 yield from ((name, dimensions) for name in names if metric in (None, name))
-        seen.add(function)
 
 
 def _dimension_sets(
-    region: RegionState, function: str, qualifier: str, *, first: bool
+    region: RegionState, function: str, qualifier: str | None
 ) -> Iterator[Dimensions]:
-    if first:
+    if qualifier is None:
         yield (("FunctionName", function),)
+        return
     resource = f"{function}:{qualifier}" if qualifier else function
     yield (("FunctionName", function), ("Resource", resource))
     record = region.functions.get(function)
@@ -268,7 +267,7 @@ def _dimension_sets(
 
 
 def _metric_names(
-    region: RegionState, function: str, qualifier: str, dimensions: Dimensions
+    region: RegionState, function: str, qualifier: str | None, dimensions: Dimensions
 ) -> tuple[str, ...]:
     if len(dimensions) == 3:  # noqa: PLR2004 - concurrency is not told per executed version
         return PER_FUNCTION[:-1]

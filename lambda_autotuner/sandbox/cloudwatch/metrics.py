@@ -54,7 +54,7 @@ def put_metric_data(call: Call, params: Params) -> Result:
     recorded = source.recorded(call.region)
     for item in items:
         key = (namespace, item["MetricName"], dimensions_of(item.get("Dimensions")))
-        _record(recorded.put(key, item.get("Unit") or "None"), item, call.now_ms)
+        record(recorded.put(key, item.get("Unit") or "None"), item, call.now_ms)
     return {}
 
 
@@ -103,7 +103,8 @@ def _check_time(call: Call, where: str, timestamp_ms: float | None) -> None:
         )
 
 
-def _record(recording: Recording, item: Mapping[str, Any], now_ms: int) -> None:
+def record(recording: Recording, item: Mapping[str, Any], now_ms: int) -> None:
+    """Add one datum, in PutMetricData's shape, to what was put for its metric and unit."""
     stamp = item.get("Timestamp")
     time = int(now_ms if stamp is None else stamp)
     step = 1000 if item.get("StorageResolution") == 1 else MINUTE_MS

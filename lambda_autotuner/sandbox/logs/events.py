@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.errors import ServiceError
-from lambda_autotuner.sandbox.logs import groups, streams
+from lambda_autotuner.sandbox.logs import embedded_metrics, groups, streams
 from lambda_autotuner.sandbox.logs.pattern_values import PatternError
 from lambda_autotuner.sandbox.logs.patterns import matcher
 from lambda_autotuner.sandbox.logs.reader import Event, StreamFilter, events
@@ -60,6 +60,7 @@ def put_log_events(call: Call, params: Params) -> Result:
             state.arrivals += 1
             stream.events.append(StoredEvent(time, state.arrivals, item["message"], call.now_ms))
             stream.last_ingested_ms = call.now_ms
+            embedded_metrics.keep(call, item["message"], time)
     stream.events.sort()
     rejected: dict[str, int] = {}
     if too_old:

@@ -336,7 +336,9 @@ def _typed(values: list[Any]) -> Column:
     if held and all(
         isinstance(value, (int, float)) and not isinstance(value, bool) for value in held
     ):
-        return Column(np.array([number(value) for value in values]), "raw")
+        # Whole numbers of a JSON text print as they stand there.
+        style = "plain" if all(isinstance(value, int) for value in held) else "raw"
+        return Column(np.array([number(value) for value in values]), style)
     return objects(values)
 
 

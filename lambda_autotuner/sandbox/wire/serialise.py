@@ -162,7 +162,9 @@ def _typed_failure(
         full = _type_name(service, name) if service and service.query_compatible else name
         return Response(status, dumps({"__type": full, **body}), headers)
     headers = {"content-type": "application/json", "x-amzn-errortype": name}
-    return Response(status, dumps(body), headers)
+    # Nobody knows which protocol an unknown service speaks: clients of the JSON ones look here.
+    known = body if service is not None else {"__type": name, **body}
+    return Response(status, dumps(known), headers)
 
 
 def _type_name(service: Service, name: str) -> str:

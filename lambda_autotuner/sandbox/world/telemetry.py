@@ -280,8 +280,12 @@ def blocking(load: Floats, servers: int) -> Floats:
     return result
 
 
-def metric_catalogue(region: RegionState, first: str = "") -> Iterator[tuple[str, str]]:
-    """(function, qualifier or "") of everything called in the last 14 days, from `first` on."""
+def metric_catalogue(region: RegionState, first: str = "") -> Iterator[tuple[str, str | None]]:
+    """What was called in the last 14 days, from function `first` on.
+
+    Yields (function, None) for the function as a whole, then (function, qualifier) for what its
+    callers named; "" when they named nothing.
+    """
     now_ms = region.account.world.clock.now_ms()
     since_ms = now_ms - _ACTIVITY_DAYS * _DAY_MS
     for name in sorted(name for name in {*region.functions, *region.buried} if name >= first):
@@ -290,10 +294,9 @@ def metric_catalogue(region: RegionState, first: str = "") -> Iterator[tuple[str
             for qualifier in sorted(_called(region, record, since_ms, now_ms)):
                 seen.setdefault(qualifier)
         if seen:
-            yield name, ""
+            yield name, None
             for qualifier in seen:
-                if qualifier:
-                    yield name, qualifier
+                yield name, qualifier
 
 
 def _called(region: RegionState, record: FunctionRecord, since_ms: int, now_ms: int) -> set[str]:
