@@ -77,7 +77,7 @@ def run_engine(
         started = time.process_time()
         search.tell(samples)
         seconds += time.process_time() - started
-    result = search.recommendation()
+    result = search.recommendation(picture=False)
     if not isinstance(result, Settled):
         raise UnsettledError(f"{sampler.curve.name}: {result.kind}")
     per_unit = rates[architecture].gb_second_usd / MB_PER_GB / MS_PER_SECOND

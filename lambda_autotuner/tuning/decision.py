@@ -116,16 +116,24 @@ def choose(
 def meets_slo(model: Model, slo: CostUnderSlo, configurations: Sequence[Configuration]) -> Floats:
     """Probability that the percentile is under the SLO at each configuration, shape (M,)."""
     ratio = model.tail_ratio(slo.percentile)
-    believed = model.calibrated(model.durations(configurations), configurations)
+    durations = model.durations(configurations)
+    believed = model.calibrated(durations, configurations, upward=True)
     return believed.below(math.log(slo.slo_ms / ratio))
 
 
 def log_costs(model: Model, configurations: Sequence[Configuration], duration: Floats) -> Floats:
     """Log cost for given log mean durations of shape (..., M): the same shape."""
-    marginal = model.costs(configurations)
-    cost_mean, duration_mean = marginal.mean(), model.durations(configurations).mean()
-    share = model.usd_per_ms(configurations) * np.exp(duration_mean) / np.exp(cost_mean)
-    return np.asarray(cost_mean + share * (duration - duration_mean))
+    moved = duration - model.durations(configurations).mean()
+    share = duration_share(model, configurations)
+    return np.asarray(model.costs(configurations).mean() + share * moved)
+
+
+def duration_share(model: Model, configurations: Sequence[Configuration]) -> Floats:
+    """Share of the cost that moves with the warm duration, shape (M,): 1 without fee and INIT."""
+    duration = model.durations(configurations).mean()
+    return model.duration_usd_per_ms(configurations) * np.exp(
+        duration - model.costs(configurations).mean()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from lambda_autotuner.tuning.decision import Decision, Stakes, draws, log_costs
+from lambda_autotuner.tuning.decision import Decision, Stakes, draws, duration_share, log_costs
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import LowestCost, Objective, Weighted
 from lambda_autotuner.tuning.posterior import Belief
 from lambda_autotuner.tuning.units import Floats
 
-_NODES = 24
+# The integrand is piecewise linear, so that a plain grid is exact but for its bends. It reaches far
+# out: where only a great surprise turns the decision, near nodes alone would find no gain at all.
+_NODES = np.linspace(-4.5, 4.5, 31)
+_NODE_WEIGHTS = np.exp(-0.5 * _NODES**2) / np.exp(-0.5 * _NODES**2).sum()
 _FEW_NODES = 7
-_REPLICATES = (1, 2)
+_REPLICATES = (1, 3)
 _CLOSELY_LOOKED_AT = 7
 _DRAWS = 64
 _CURIOSITY = 1e-3
@@ -33,12 +36,10 @@ class Gradient:
 
     Attributes:
         index: Position of the configuration.
-        invocations: How often to invoke.
-        gain: Expected fall of the loss.
+        gain: Expected fall of the loss per invocation.
     """
 
     index: int
-    invocations: int
     gain: float
 
 
@@ -51,6 +52,10 @@ def knowledge_gradient(
     invocations: int | None,
 ) -> Gradient | None:
     """The probe with the largest expected gain per dollar; None when none is affordable.
+
+    One invocation alone may be too noisy to turn the decision, so a probe counts for what it would
+    bring per invocation if it were repeated; the first one is made, and then everything is thought
+    over again.
 
     Args:
         model: What is known.
@@ -66,16 +71,15 @@ def knowledge_gradient(
             continue
         if replicates > 1 and not isinstance(objective, LowestCost | Weighted):
             continue
-        cost = price * replicates
         # What may not be proposed is not measured either: a crash tells nothing about the curve.
         affordable = ~model.excluded(decision.configurations)
         if money_usd is not None:
-            affordable &= cost <= money_usd
-        gain = probe_gains(model, objective, decision, replicates)
-        rate = np.where(affordable, gain / cost, -np.inf)
+            affordable &= price <= money_usd
+        gain = probe_gains(model, objective, decision, replicates) / replicates
+        rate = np.where(affordable, gain / price, -np.inf)
         index = int(np.argmax(rate))
         if rate[index] > best_rate:
-            best, best_rate = Gradient(index, replicates, float(gain[index])), float(rate[index])
+            best, best_rate = Gradient(index, float(gain[index])), float(rate[index])
     return best
 
 
@@ -91,14 +95,22 @@ def probe_gains(
         out = model.excluded(decision.configurations)
         log_ms = np.log(decision.expected_ms)
         score = weight * np.log(decision.expected_cost) + (1 - weight) * log_ms
-        return _linear_gains(np.where(out, np.inf, score), step)
+        # Fees, rounding and INIT do not move with the warm duration.
+        moved = weight * duration_share(model, decision.configurations) + 1 - weight
+        return _linear_gains(np.where(out, np.inf, score), step * moved[:, None])
     return _sampled_gains(model, objective, decision, belief, spread)
 
 
 def _linear_gains(score: Floats, step: Floats) -> Floats:
-    nodes = ndtri((np.arange(_NODES) + 0.5) / _NODES)
-    ahead = score[:, None, None] + step[:, :, None] * nodes
-    return np.asarray(score.min() - ahead.min(axis=0).mean(axis=1))
+    """Expected fall of the lowest score, shape (N,).
+
+    Args:
+        score: Score of each configuration, shape (M,); infinite where it may not be proposed.
+        step: How far a probe at n moves the score of m per standard deviation of what it shows,
+            shape (M, N).
+    """
+    ahead = score[:, None, None] + step[:, :, None] * _NODES
+    return np.asarray(np.maximum(score.min() - ahead.min(axis=0) @ _NODE_WEIGHTS, 0.0))
 
 
 def _sampled_gains(
@@ -107,10 +119,7 @@ def _sampled_gains(
     stakes = Stakes.of(model, objective, decision.configurations)
     log_ms = draws(belief, _DRAWS)
     log_cost = log_costs(model, decision.configurations, log_ms)
-    # Cost moves with duration in proportion to the share of it that duration makes up.
-    share = log_costs(model, decision.configurations, belief.mean + 1.0) - log_costs(
-        model, decision.configurations, belief.mean
-    )
+    share = duration_share(model, decision.configurations)
     loss = stakes.losses(log_cost, log_ms)
     nodes = ndtri((np.arange(_FEW_NODES) + 0.5) / _FEW_NODES)
     noise = _noise_draws(len(log_ms))

@@ -103,6 +103,17 @@ class Model:
         duration = where.memory_mb / MB_PER_GB * rates.marginal_gb_second_usd(before)
         return (duration + storage) / MS_PER_SECOND
 
+    def duration_usd_per_ms(self, configurations: Sequence[Configuration]) -> Floats:
+        """What the mean cost rises by with each ms of mean warm duration, shape (M,).
+
+        Cold invocations are slower by a ratio, so they rise with it.
+        """
+        price = self.usd_per_ms(configurations)
+        if self.cold is None:
+            return price
+        slow, _ = self.cold.slowness(configurations)
+        return np.asarray(price * (1 - self.cold_rate + self.cold_rate * slow))
+
     def storage_share(self, where: Configuration) -> float:
         """Share of the price of a billed ms that ephemeral storage above 512 MB makes up."""
         rates = self.rates[where.architecture]
@@ -136,21 +147,33 @@ class Model:
             raise UsageError("Nothing was measured yet: there is no duration to learn from.")
         return self._once("duration", configurations, self.warm.marginal)
 
-    def calibrated(self, marginal: Marginal, configurations: Sequence[Configuration]) -> Marginal:
+    def calibrated(
+        self, marginal: Marginal, configurations: Sequence[Configuration], *, upward: bool
+    ) -> Marginal:
         """Belief as it is told to people: wide enough to hold what it says.
 
         A mixture of normals from few samples is too narrow in two ways: the model is not quite
         right (`interval_stretch`), and an event that happens once in n invocations is mostly not
         among n / 2 of them, however alike those are (`rare_events`). Invocations at other sizes
-        count a quarter.
+        count a quarter. What is rare mostly takes longer, the more so the noisier a function is,
+        and a pick is a size that looked cheap: the upper side needs more room than the lower one.
+
+        Args:
+            marginal: Belief about durations or costs.
+            configurations: What it is about.
+            upward: Whether the side above the expected value is asked for, or the one below it.
         """
+        rare = self.priors.rare_events
+        if upward and self.warm is not None:
+            heavy = self.priors.rare_slow_events * self.warm.noise_level
+            rare += min(heavy, self.priors.rare_slow_events_most)
         total = self.evidence.invocations()
-        unknown_mix = self.mix.variance if self.mix else 0.0
+        unknown_mix = math.sqrt(self.mix.variance) if self.mix else 0.0
         extra = []
         for where in configurations:
             here = self.evidence.at(where.memory_mb, where.architecture).succeeded
             count = here + min((total - here) / _OTHER_SIZES_COUNT, _MOST_FROM_OTHERS)
-            extra.append(self.priors.rare_events / (count + _RARE_EVENT_COUNT) + unknown_mix)
+            extra.append(math.hypot(rare / (count + _RARE_EVENT_COUNT), unknown_mix))
         return marginal.widened(self.priors.interval_stretch, np.asarray(extra))
 
     def belief(self, configurations: Sequence[Configuration]) -> Belief:
@@ -219,7 +242,7 @@ class Model:
         pair = [before, after]
         cost = self.costs(pair)
         belief = self.belief(pair)
-        share = self.usd_per_ms(pair) * np.exp(belief.mean - cost.mean())
+        share = self.duration_usd_per_ms(pair) * np.exp(belief.mean - cost.mean())
         spread = np.asarray([-share[0], share[1]])
         deviation = math.sqrt(max(float(spread @ belief.covariance @ spread), 0.0))
         deviation *= self.priors.interval_stretch

@@ -23,8 +23,10 @@ def intervals(
     confidence: float,
 ) -> list[Interval]:
     """Expected value and calibrated central credible interval of exp(value), one each."""
-    wide = model.calibrated(marginal, configurations)
-    low, high = np.exp(wide.quantiles([(1 - confidence) / 2, (1 + confidence) / 2]))
+    below = model.calibrated(marginal, configurations, upward=False)
+    above = model.calibrated(marginal, configurations, upward=True)
+    low = np.exp(below.quantiles([(1 - confidence) / 2])[0])
+    high = np.exp(above.quantiles([(1 + confidence) / 2])[0])
     value = marginal.expected()
     return [
         Interval(float(v), float(min(lo, v)), float(max(hi, v)), confidence)

@@ -186,23 +186,38 @@ class Posterior:
         residual -= self._centre
         prior = np.log([node.weight for node in nodes])[self._node]
         prior = prior + np.tile(noise_logw, len(nodes))
-        noise = self._local(self._level[:, None]) / seen.count + seen.extra_variance
-        weight = self._weigh(kernels, residual, noise, prior)
+        shot = self._local(self._level[:, None]) / seen.count
+        # The logarithm of a mean of few lies below that of the true mean: by half its variance.
+        low = np.log1p(shot) / 2
+        noise = shot * self._unsure() + seen.extra_variance
+        weight = self._weigh(kernels, residual, low, noise, prior)
         doubt = self._doubt(weight)
         if doubt.any():
-            weight = self._weigh(kernels, residual, noise + doubt, prior)
+            weight = self._weigh(kernels, residual, low, noise + doubt, prior)
         self._node_weight = weight.sum(axis=1)
         self._resample(weight)
 
-    def _weigh(self, kernels: Floats, residual: Floats, noise: Floats, log_prior: Floats) -> Floats:
-        """Posterior weight of every pair of nodes and plausible shape, (H, P')."""
+    def _weigh(
+        self, kernels: Floats, residual: Floats, low: Floats, noise: Floats, log_prior: Floats
+    ) -> Floats:
+        """Posterior weight of every pair of nodes and plausible shape, (H, P').
+
+        Args:
+            kernels: Prior covariance under every residual node, shape (J, k, k).
+            residual: What each shape leaves unexplained, shape (k, P).
+            low: How far means are expected to lie below the truth under every node, shape (H, k).
+            noise: Variance of each mean under every node, shape (H, k).
+            log_prior: Of every node, shape (H,).
+        """
         matrix = kernels[self._node] + noise[:, :, None] * np.eye(len(residual))
         self._inverse = np.linalg.inv(matrix)
         _, logdet = np.linalg.slogdet(matrix)
         self._plausible = self._prune(residual)
         plausible = residual[:, self._plausible]
         self._solved = self._inverse @ plausible
+        self._solved += self._inverse @ low[:, :, None]
         logw = -0.5 * (self._solved * plausible).sum(axis=1)
+        logw -= 0.5 * (low[:, None, :] @ self._solved)[:, 0]
         logw += (log_prior - 0.5 * logdet)[:, None]
         weight = np.exp(logw - logw.max())
         return np.asarray(weight / weight.sum())
@@ -247,6 +262,15 @@ class Posterior:
         """Variance of one invocation at each measured size, given the noise level."""
         nu = self._priors.noise_freedom
         return np.asarray((nu * level**2 + self._seen.scatter) / (nu + self._seen.freedom))
+
+    def _unsure(self) -> Floats:
+        """What not knowing a size's own variance adds to the variance of its mean, shape (k,).
+
+        With the variance integrated out the mean follows Student's t; the normal that tells as
+        much about the mean (equal Fisher information) is wider by (f + 3) / (f + 1).
+        """
+        freedom = self._priors.noise_freedom + self._seen.freedom
+        return np.asarray((freedom + 3) / (freedom + 1))
 
     def _resample(self, weight: Floats) -> None:
         """Systematic resampling to K equally likely pairs of (nodes, shape)."""
@@ -344,10 +368,13 @@ class Posterior:
 
     def _noise(self, configurations: Sequence[Configuration]) -> Floats:
         """Variance of the log of one more sample at each configuration."""
-        level = np.sqrt(self._node_weight @ self._level**2)
-        rows = zip(self._seen.configurations, self._local(level), self._seen.cold, strict=True)
+        # The likely level, not the mean of the variances, which a small chance of much noise rules.
+        level = float(np.exp(self._node_weight @ np.log(self._level)))
+        variances = self._local(np.asarray(level)) * self._unsure()
+        rows = zip(self._seen.configurations, variances, self._seen.cold, strict=True)
         local = {where: float(variance) for where, variance, cold in rows if not cold}
-        untried = float(level**2)
+        freedom = self._priors.noise_freedom
+        untried = level**2 * (freedom + 3) / (freedom + 1)
         return np.asarray([local.get(where, untried) for where in configurations])
 
     def residual_weights(self) -> Floats:

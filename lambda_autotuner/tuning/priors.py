@@ -53,6 +53,8 @@ class Priors:
         interval_stretch: Factor on reported standard deviations, calibrated on made-up functions.
         rare_events: What events too rare to have been seen may move a mean by: relative standard
             deviation after n invocations times n + 4.
+        rare_slow_events: What is added to that upwards, per unit of the noise of one invocation.
+        rare_slow_events_most: The most that is added.
         families: What the numbers were learned from.
     """
 
@@ -64,6 +66,8 @@ class Priors:
     architecture_correlation: float
     interval_stretch: float = 1.0
     rare_events: float = 0.0
+    rare_slow_events: float = 0.0
+    rare_slow_events_most: float = 0.0
     families: tuple[str, ...] = ()
 
     @classmethod
@@ -95,6 +99,8 @@ class Priors:
             architecture_correlation=base["architecture_correlation"],
             interval_stretch=base["interval_stretch"],
             rare_events=base["rare_events"],
+            rare_slow_events=base["rare_slow_events"],
+            rare_slow_events_most=base["rare_slow_events_most"],
             families=tuple(sorted(families)),
         )
 

@@ -306,7 +306,7 @@ class Search:
         if best is None:
             return Stop("Nothing that is left to measure is affordable.", "cost")
         where = decision.configurations[best.index]
-        return Probe(where.memory_mb, where.architecture, best.invocations)
+        return Probe(where.memory_mb, where.architecture, 1)
 
     def _invocations_left(self) -> int | None:
         if self.budget.invocations is None:
