@@ -23,7 +23,7 @@ _SCALE_SD = 4.0
 _PARTICLES = 256
 _MINIMUM_WEIGHT = 0.02
 _FEW_SIZES = 512
-_PRUNE_FROM = 6
+_PRUNE_FROM = 4
 _KEPT_SHAPES = 128
 _JUDGES = 4
 _NEGLIGIBLE = 1e-4
@@ -152,6 +152,7 @@ class Posterior:
         self._priors = priors
         self._shapes = shapes or ensemble()
         self._seen = observations
+        self._asked: tuple[Sequence[Configuration], Floats, Floats] | None = None
         self._size = _memory(observations.configurations)
         self._memory = np.log(self._size)
         self._arch = _architectures(observations.configurations)
@@ -299,23 +300,47 @@ class Posterior:
             ]
         )
 
-    def _spread(self, memory: Floats, arch: Floats) -> tuple[Floats, Floats]:
-        """Gain of every pair of nodes (H, M, k), and cross covariances (J, M, k)."""
-        cross = self._kernels(memory, arch, self._memory, self._arch)
-        return cross[self._node] @ self._inverse, cross
+    def _average_kernel(self, memory: Floats, arch: Floats, shares: Floats) -> Floats:
+        """Prior covariance of configurations, averaged over residual nodes, (M, M)."""
+        priors = self._priors
+        squared = -0.5 * (memory[:, None] - memory[None, :]) ** 2
+        same_arch = (arch[:, None] == arch[None, :]).astype(float)
+        related = np.where(same_arch > 0, 1.0, priors.architecture_correlation)
+        # What is negligible is left out of both sides of the difference that belief() takes.
+        kept = np.where(shares > _NEGLIGIBLE, shares, 0.0)
+        total = kept.sum() * (_SCALE_SD**2 + same_arch * priors.architecture_sd**2)
+        for length in {node.length for node in priors.residual_nodes}:
+            pairs = zip(priors.residual_nodes, kept, strict=True)
+            smooth = sum(s * node.smooth**2 for node, s in pairs if node.length == length)
+            total += smooth * related * np.exp(squared / length**2)
+        own = sum(
+            s * node.independent**2 for node, s in zip(priors.residual_nodes, kept, strict=True)
+        )
+        return np.asarray(total + own * same_arch * (squared == 0))
 
-    def _means(self, size: Floats, cross: Floats) -> Floats:
-        """Component means, shape (M, K)."""
+    def _means(self, configurations: Sequence[Configuration]) -> tuple[Floats, Floats]:
+        """Component means, shape (M, K), and cross covariances under every residual node, (J, M, k).
+
+        Remembered for the very same configurations: a decision asks for their marginals and then
+        for their joint belief.
+        """
+        if self._asked is not None and self._asked[0] is configurations:
+            return self._asked[1], self._asked[2]
+        size, arch = _memory(configurations), _architectures(configurations)
+        cross = self._kernels(np.log(size), arch, self._memory, self._arch)
         if len(size) < _FEW_SIZES:
             shapes = self._shapes.rows(size)[:, self._pick_shape]
         else:
             shapes = self._shapes.subset(self._pick_shape).log_duration(size)
         solved = self._solved[self._pick_node, :, self._pick_column]
         pulled = np.empty_like(shapes)
-        for node in np.unique(self._node[self._pick_node]):
-            chosen = self._node[self._pick_node] == node
+        of_component = self._node[self._pick_node]
+        for node in np.unique(of_component):
+            chosen = of_component == node
             pulled[:, chosen] = cross[node] @ solved[chosen].T
-        return np.asarray(shapes + self._centre[self._pick_shape] + pulled)
+        means = np.asarray(shapes + self._centre[self._pick_shape] + pulled)
+        self._asked = (configurations, means, cross)
+        return means, cross
 
     def _prior_variance(self) -> Floats:
         """Prior variance at any configuration under every residual node, shape (J,)."""
@@ -336,8 +361,7 @@ class Posterior:
         return Marginal(means, np.concatenate([part.deviations for part in parts]))
 
     def _marginal(self, configurations: Sequence[Configuration]) -> Marginal:
-        size, arch = _memory(configurations), _architectures(configurations)
-        cross = self._kernels(np.log(size), arch, self._memory, self._arch)
+        means, cross = self._means(configurations)
         # Only pairs of nodes that some component has are needed for the variances.
         used, component = np.unique(self._pick_node, return_inverse=True)
         prior = self._prior_variance()[self._node[used]]
@@ -345,24 +369,24 @@ class Posterior:
             axis=2
         )
         deviations = np.sqrt(np.maximum(prior[:, None] - pulled, 1e-10))[component].T
-        return Marginal(self._means(size, cross), deviations)
+        return Marginal(means, deviations)
 
     def belief(self, configurations: Sequence[Configuration]) -> Belief:
         """Joint belief, all nodes collapsed to one normal by their first two moments."""
-        size, arch = _memory(configurations), _architectures(configurations)
-        memory = np.log(size)
-        gain, cross = self._spread(memory, arch)
-        means = self._means(size, cross)
+        means, cross = self._means(configurations)
+        memory, arch = np.log(_memory(configurations)), _architectures(configurations)
         mean = means.mean(axis=1)
         centred = means - mean[:, None]
         covariance = centred @ centred.T / means.shape[1]
-        prior = self._kernels(memory, arch, memory, arch)
-        for number in range(len(prior)):
-            of_node = np.flatnonzero(self._node == number)
-            share = self._node_weight[of_node].sum()
-            if share > _NEGLIGIBLE:
-                pulled = np.tensordot(self._node_weight[of_node], gain[of_node], axes=1)
-                covariance += share * prior[number] - pulled @ cross[number].T
+        # Given a residual node, covariances are linear in the inverse, so those of its noise levels
+        # are averaged before anything is multiplied.
+        weights = self._node_weight.reshape(len(cross), -1)
+        inverses = self._inverse.reshape(*weights.shape, *self._inverse.shape[1:])
+        shares = weights.sum(axis=1)
+        covariance += self._average_kernel(memory, arch, shares)
+        for number in np.flatnonzero(shares > _NEGLIGIBLE):
+            average = np.tensordot(weights[number], inverses[number], axes=1)
+            covariance -= cross[number] @ average @ cross[number].T
         covariance = (covariance + covariance.T) / 2
         return Belief(mean, covariance, self._noise(configurations))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lambda_autotuner.errors import UsageError
-from lambda_autotuner.tuning.decision import Decision, Policy, decide, meets_slo
+from lambda_autotuner.tuning.decision import Decision, Policy, choose, decide, meets_slo
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Outcome, Sample
 from lambda_autotuner.tuning.gradient import knowledge_gradient
 from lambda_autotuner.tuning.model import Model
@@ -296,6 +296,9 @@ class Search:
         if decision.expected_loss * FULL_PERCENT <= self.policy.regret_pct:
             seen = self._evidence.at(pick.memory_mb, pick.architecture).succeeded
             if seen >= self.policy.replicates:
+                unconfirmed = self._unconfirmed(decision) if affordable else None
+                if unconfirmed is not None:
+                    return unconfirmed
                 loss = f"{decision.expected_loss:.2%}"
                 return Stop(f"{pick} is expected to lose no more than {loss}.", "settled")
             if affordable:
@@ -307,6 +310,22 @@ class Search:
             return Stop("Nothing that is left to measure is affordable.", "cost")
         where = decision.configurations[best.index]
         return Probe(where.memory_mb, where.architecture, 1)
+
+    def _unconfirmed(self, decision: Decision) -> Probe | None:
+        """A size that a single invocation rules out: that one may have been an accident.
+
+        What the others say without it decides whether it is worth a second one.
+        """
+        for summary in self._evidence.summaries():
+            where = summary.configuration
+            if summary.succeeded != 1 or summary.failed or where not in decision.configurations:
+                continue
+            others = Evidence(s for s in self._evidence if s.configuration != where)
+            model = Model(others, self.workload, self._rates, self._priors)
+            pair = (decision.picked, where)
+            if model.warm is not None and choose(model, self.objective, pair, self.policy) == 1:
+                return Probe(where.memory_mb, where.architecture, 1)
+        return None
 
     def _invocations_left(self) -> int | None:
         if self.budget.invocations is None:

@@ -106,7 +106,8 @@ def test_a_belief_does_not_depend_on_what_else_is_asked(evidence, sizes):
     alone = model.costs((asked[0],))
     together = model.costs(asked)
     assert np.allclose(alone.means[0], together.means[0], rtol=1e-9, atol=1e-9)
-    assert np.allclose(alone.deviations[0], together.deviations[0], rtol=1e-6)
+    # Without noise, variances are small differences of large numbers: exact to some digits only.
+    assert np.allclose(alone.deviations[0], together.deviations[0], rtol=1e-4)
 
 
 @settings(max_examples=20, deadline=None)

@@ -367,6 +367,25 @@ def test_an_outlier_is_kept_and_does_not_decide():
     assert point.mean_ms.high / point.mean_ms.low > quiet.mean_ms.high / quiet.mean_ms.low
 
 
+def test_a_size_that_one_slow_invocation_rules_out_is_tried_again():
+    """The very first invocation takes four times as long: an accident, at the best size."""
+    function = Function(1, work=2e4, floor=900)
+    usual, calls = function.one, []
+
+    def one(memory_mb, architecture):
+        sample = usual(memory_mb, architecture)
+        calls.append(memory_mb)
+        if len(calls) > 1:
+            return sample
+        return Sample(memory_mb, architecture, sample.duration_ms * 4)
+
+    function.one = one
+    search, _ = run(function)
+    assert calls[0] == 128
+    assert calls.count(128) > 1
+    assert search.recommendation().proposed.memory_mb == 128
+
+
 def test_prices_of_an_architecture_that_is_missing_are_asked_for():
     with pytest.raises(UsageError, match="arm64"):
         Search(
