@@ -64,4 +64,5 @@ def test_the_logarithm_of_few_noisy_durations_is_not_taken_for_that_of_their_mea
         for where, factor in zip(sizes, factors, strict=True)
     ]
     error = _model(samples).durations(sizes).mean().mean() - np.log(900)
-    assert abs(error) < noise**2 / 4
+    # Without the correction it is noise**2 / 2; some noise is taken for differences of sizes.
+    assert abs(error) < noise**2 * 0.4
