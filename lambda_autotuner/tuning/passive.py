@@ -36,8 +36,6 @@ _FIRST_SIZES = 3
 # Measured over the embedded account's functions: an invocation of a search costs so many at the
 # pick, so many of them are the first ones at their size, and those sizes are so much dearer.
 _EXPLORING, _COLD_SHARE, _DEARER = 1.2, 0.5, 2.0
-# What the belief calls unlikely happens a little more often than it says.
-_OPTIMISM = 1.25
 # Sizes with less room than this above what is used may spend time on collecting garbage.
 _ROOM = 1.4
 
@@ -112,12 +110,11 @@ def _against(model: Model, decision: Decision | None, policy: Policy) -> tuple[s
     found = []
     picked = decision.picked
     sizes = len({s.configuration for s in model.evidence.summaries() if s.succeeded})
-    wanted = 1 - (1 - policy.confidence) / _OPTIMISM
-    if decision.probability_best < wanted:
+    if decision.probability_best < policy.confidence:
         seen = "one memory size" if sizes == 1 else f"{sizes} memory sizes"
         found.append(
-            f"From {seen} it is {decision.probability_best:.0%} sure that nothing beats {picked} "
-            f"by more than {COMMIT_TOLERANCE_PCT:g} %; {wanted:.1%} is wanted."
+            f"From {seen} it is {decision.probability_best:.1%} sure that nothing beats {picked} "
+            f"by more than {COMMIT_TOLERANCE_PCT:g} %; {policy.confidence:.0%} is wanted."
         )
     found += [
         text
