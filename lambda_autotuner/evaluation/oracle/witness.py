@@ -6,6 +6,7 @@ become the truth that it is measured by.
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections.abc import Callable, Sequence
@@ -180,5 +181,14 @@ def _session(account_id: str) -> Any:
             "ca_bundle": (None, None, None, None),
         }
     )
+    # Reading the SDK's own data anew for each account would cost more than all its calls.
+    session.register_component("data_loader", _shared_loader())
     session.set_credentials(account_id, "sandbox")
     return session
+
+
+@functools.cache
+def _shared_loader() -> Any:
+    from botocore.loaders import Loader
+
+    return Loader(include_default_search_paths=True)
