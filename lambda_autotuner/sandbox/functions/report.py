@@ -92,7 +92,7 @@ def report_line(facts: Facts) -> str:
 def utc(ms: float) -> str:
     """`2026-11-22T10:00:00.000Z`."""
     moment = dt.datetime.fromtimestamp(ms / 1000, dt.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def runtime_version(facts: Facts) -> tuple[str, str] | None:
@@ -144,9 +144,9 @@ def about(archetype: str) -> Archetype | None:
 
 def application_lines(facts: Facts, kind: Archetype | None) -> list[str]:
     """What the function's own code writes."""
-    stamp = utc(facts.timestamp_ms)
     found = []
-    if kind is not None:
+    if kind is not None and kind.application_lines:
+        stamp = utc(facts.timestamp_ms)
         found = [f"{stamp}\t{facts.request_id}\t{line}\n" for line in kind.application_lines]
     if facts.outcome is Outcome.ERROR:
         name, message = error_of(kind)

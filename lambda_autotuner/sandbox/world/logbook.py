@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -91,10 +92,16 @@ def stream_name(table: Columns, row: int) -> str:
 def _stream(time_ms: int, version: str, environment: int) -> str:
     # Small numbers are a generated hour's environments, large ones those of real invocations.
     real = environment >= 1 << 20
-    hour = 0 if real else time_ms // (6 * HOUR_MS)
-    day = dt.datetime.fromtimestamp(time_ms / 1000, dt.UTC).strftime("%Y/%m/%d")
-    key = key_of(version, environment, hour)
-    return f"{day}/[{version}]{key:016x}{mix(key):016x}"
+    quarter = time_ms // (6 * HOUR_MS)
+    return _stream_of(quarter // 4, 0 if real else quarter, version, environment)
+
+
+@functools.lru_cache(maxsize=4096)
+def _stream_of(day: int, block: int, version: str, environment: int) -> str:
+    # Thousands of lines share a stream, and each of them names it.
+    date = dt.datetime.fromtimestamp(day * 24 * HOUR_MS / 1000, dt.UTC).strftime("%Y/%m/%d")
+    key = key_of(version, environment, block)
+    return f"{date}/[{version}]{key:016x}{mix(key):016x}"
 
 
 def facts_of(table: Columns, row: int, record: FunctionRecord, region_name: str) -> Facts:
