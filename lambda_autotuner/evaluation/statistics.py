@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-EXACT_GROUPS = 14
 RESAMPLES = 10_000
+# Repeats of a question make its score a fraction; above this the fractions are drawn from.
+MOST_REPEATS = 100
+_UNIT_SLACK = 1e-6
+_LARGEST_TABLE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,9 @@ def sign_flip_test(sums: NDArray[np.float64], rng: np.random.Generator) -> float
     """Two-sided p-value of the permutation test that swaps A and B within whole groups.
 
     Paraphrases of one question succeed and fail together, so the group is what is exchanged.
-    With few groups that differ every assignment is enumerated; otherwise assignments are drawn,
-    and the observed one counts as one of them (Phipson and Smyth 2010), so that p is never 0.
+    Successes are counts, so the sums are multiples of one small unit and the distribution over
+    all assignments is exact: one convolution a group. Sums without such a unit are drawn from,
+    and the observed assignment counts as one of them (Phipson and Smyth 2010): p is never 0.
 
     Args:
         sums: per group the sum of B's scores minus A's.
@@ -101,15 +105,35 @@ def sign_flip_test(sums: NDArray[np.float64], rng: np.random.Generator) -> float
     moving = np.abs(sums[sums != 0])
     if moving.size == 0:
         return 1.0
+    counts = _whole_units(moving)
+    if counts is not None:
+        return _exact_sign_flips(counts, abs(float(sums.sum())) / (moving[0] / counts[0]))
     observed = abs(float(sums.sum()))
     slack = 1e-9 * float(moving.sum())
-    if moving.size <= EXACT_GROUPS:
-        patterns = (np.arange(2**moving.size)[:, None] >> np.arange(moving.size)) & 1
-        totals = np.abs((1 - 2 * patterns) @ moving)
-        return float(np.mean(totals >= observed - slack))
     signs = rng.integers(0, 2, size=(RESAMPLES, moving.size), dtype=np.int8) * 2 - 1
     totals = np.abs(signs @ moving)
     return float((np.sum(totals >= observed - slack) + 1) / (RESAMPLES + 1))
+
+
+def _whole_units(values: NDArray[np.float64]) -> NDArray[np.int64] | None:
+    """Positive values as whole multiples of 1, 1/2, ... 1/MOST_REPEATS; None when they are not."""
+    for parts in range(1, MOST_REPEATS + 1):
+        scaled = values * parts
+        counts = np.rint(scaled).astype(np.int64)
+        if np.all(np.abs(scaled - counts) < _UNIT_SLACK) and counts.sum() <= _LARGEST_TABLE:
+            return counts
+    return None
+
+
+def _exact_sign_flips(counts: NDArray[np.int64], observed: float) -> float:
+    """Share of all sign assignments whose sum is at least as far from 0 as the observed one."""
+    total = int(counts.sum())
+    chances = np.zeros(2 * total + 1)
+    chances[total] = 1.0
+    for count in counts.tolist():
+        chances = (np.roll(chances, count) + np.roll(chances, -count)) / 2
+    distance = np.abs(np.arange(-total, total + 1))
+    return min(1.0, float(chances[distance >= round(observed)].sum()))
 
 
 def paired_difference(

@@ -73,10 +73,27 @@ def test_sign_flips_are_enumerated_exactly() -> None:
     assert sign_flip_test(np.array([-1.0] * 5 + [1.0]), rng) == pytest.approx(14 / 64)
 
 
+def test_any_number_of_groups_is_counted_exactly() -> None:
+    rng = np.random.default_rng(3)
+    sums = np.array([-1.0] * 23 + [1.0] * 11)
+    assert sign_flip_test(sums, rng) == pytest.approx(mcnemar_exact(11, 23), rel=1e-9)
+    # Unequal groups, against the enumeration of all 2^9 assignments.
+    sums = np.array([3.0, -2, -4, 1, 1, -5, 2, -2, -3])
+    signs = np.array(
+        [[1 if number >> place & 1 else -1 for place in range(9)] for number in range(512)]
+    )
+    wanted = np.mean(np.abs(signs @ np.abs(sums)) >= abs(sums.sum()))
+    assert sign_flip_test(sums, rng) == pytest.approx(wanted)
+    # Thirds, of three repeats: the same test in another unit.
+    assert sign_flip_test(sums / 3, rng) == pytest.approx(wanted)
+
+
 def test_drawn_sign_flips_agree_with_the_exact_test() -> None:
-    sums = np.array([-1.0] * 13 + [1.0] * 7)
-    drawn = sign_flip_test(sums, np.random.default_rng(3))
-    assert drawn == pytest.approx(mcnemar_exact(7, 13), abs=0.02)
+    whole = np.array([-1.0] * 13 + [1.0] * 7)
+    odd = whole + np.linspace(0, 1e-3, 20) * np.pi  # no common unit: assignments are drawn
+    drawn = sign_flip_test(odd, np.random.default_rng(3))
+    assert drawn == pytest.approx(sign_flip_test(whole, np.random.default_rng(3)), abs=0.02)
+    assert drawn != sign_flip_test(odd, np.random.default_rng(4))
 
 
 def test_paraphrases_count_as_one_group() -> None:
