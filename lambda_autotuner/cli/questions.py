@@ -63,6 +63,7 @@ def list_questions(
 @pass_door
 def check(door: Door, path: Path | None, static: bool, sample_size: int | None) -> int:  # noqa: FBT001 - click's calling convention
     """Check questions: the files, and that the right agents pass and fail them."""
+    from lambda_autotuner.evaluation.schema import Bait
     from lambda_autotuner.evaluation.selfcheck import check_suite, verify
     from lambda_autotuner.evaluation.suite import Selection, load_suite, select
 
@@ -71,7 +72,9 @@ def check(door: Door, path: Path | None, static: bool, sample_size: int | None) 
     report: dict[str, Any] = {"questions": len(suite.questions), "digest": suite.digest}
     if not static and not faults:
         chosen = select(suite, Selection(sample_size=sample_size))
-        door.say(f"Letting five test agents answer {len(chosen)} questions ...", style="dim")
+        door.say(
+            f"Letting {len(Bait) + 1} test agents answer {len(chosen)} question(s) ...", style="dim"
+        )
         verified = verify(chosen, door.settings)
         report.update(verified.to_dict())
         faults.extend(verified.faults)
@@ -79,7 +82,9 @@ def check(door: Door, path: Path | None, static: bool, sample_size: int | None) 
             door.say(line)
     report["faults"] = faults
     door.emit(
-        report, text="\n".join(faults) or f"{len(suite.questions)} questions, no faults found."
+        report,
+        text="\n".join(faults)
+        or f"{len(suite.questions)} question{'s' * (len(suite.questions) != 1)}, no faults found.",
     )
     return EXIT_NEGATIVE if faults else 0
 

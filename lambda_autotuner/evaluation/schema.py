@@ -124,6 +124,9 @@ class Bait(StrEnum):
     REFUSE = "refuse"
     DUMP = "dump"
     RANDOM = "random"
+    ECHO = "echo"
+    YES = "yes"
+    GUESS = "guess"
 
 
 class Question(Strict):

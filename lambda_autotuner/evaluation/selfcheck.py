@@ -17,7 +17,7 @@ from lambda_autotuner.evaluation.runner import open_tasks, run_tasks
 from lambda_autotuner.evaluation.schema import Bait, Question
 from lambda_autotuner.evaluation.scoring import score, take_snapshot
 from lambda_autotuner.evaluation.suite import Suite
-from lambda_autotuner.evaluation.venue import Venue
+from lambda_autotuner.evaluation.venue import Venue, check_circumstances
 from lambda_autotuner.settings import Settings
 
 LEAST_CAUGHT = 0.95
@@ -83,6 +83,7 @@ def check_suite(suite: Suite) -> Iterator[str]:
             for spec in question.facts:
                 check_spec(spec)
             check_profile(question.permissions)
+            check_circumstances(question)
         except UsageError as error:
             yield f"{question.id}: {error}"
         if groups.setdefault(question.group, question.category) != question.category:
@@ -120,11 +121,15 @@ def verify(
         for result in answered
         if not result.success
     }
+    # Where the account cannot be set up nobody can be asked; the oracle's failure says so.
+    broken = {result.question_id for result in answered if result.failure == "infrastructure"}
     with (
         Venue(settings) as venue,
         ThreadPoolExecutor(concurrency, thread_name_prefix="bait") as pool,
     ):
-        passed = list(pool.map(lambda question: baits_that_pass(question, venue), questions))
+        passed = list(
+            pool.map(lambda q: set() if q.id in broken else baits_that_pass(q, venue), questions)
+        )
     caught: dict[Bait, tuple[int, int]] = {}
     slipped: dict[Bait, list[str]] = {}
     for bait in Bait:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import random
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -93,19 +95,61 @@ def read_file(file: Traversable | Path) -> QuestionFile:
 
     where = file.name if not isinstance(file, Path) else str(file)
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        document = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader either way
+        document = yaml.load(file.read_text(encoding="utf-8"), Loader=_loader())  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "not valid YAML"
         raise UsageError(f"{where}{line}: {problem}.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{where} cannot be read: {error}.") from error
+    except OSError as error:
+        raise UsageError(f"{where} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{where} is not UTF-8 text (byte {error.start}).", remedy="Save it as UTF-8."
+        ) from error
+    except RecursionError as error:
+        raise UsageError(f"{where} is nested too deeply.") from error
+    if not isinstance(document, dict):
+        raise UsageError(
+            f"{where} holds no questions: a file is a mapping with version, category, about and "
+            "questions.",
+            remedy="`lambda-autotuner questions new FILE` writes one to start from.",
+        )
     try:
         return QuestionFile.model_validate(document)
     except ValidationError as error:
         raise UsageError(f"{where}: {_first_problem(error, document)}.") from error
+
+
+@functools.cache
+def _loader() -> Any:
+    """A safe loader that refuses a key given twice: the first one would silently be lost."""
+    import yaml
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    def construct_mapping(self: Any, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - as the base has it
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen and key.value != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return base.construct_mapping(self, node, deep=deep)
+
+    return type("QuestionLoader", (base,), {"construct_mapping": construct_mapping})
+
+
+_PLAINER = {
+    "tuple_type": "should be a list",
+    "dict_type": "should be a mapping",
+    "model_type": "should be a mapping of keys",
+    "string_type": "should be a text (put it in quotes)",
+    "missing": "is missing",
+    "extra_forbidden": "is not a key of the schema",
+    "string_pattern_mismatch": "should be 2 to 64 lower-case letters, digits, - and _",
+}
 
 
 def _first_problem(error: ValidationError, document: object) -> str:
@@ -120,11 +164,11 @@ def _first_problem(error: ValidationError, document: object) -> str:
             identifier = item.get("id") if isinstance(item, dict) else None
         rest = ".".join(str(part) for part in place[2:])
         named = f"question {identifier or f'number {position + 1}'}" + (f", {rest}" if rest else "")
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = "is not a key of the schema"
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    plain = _PLAINER.get(problem["type"])
     more = error.error_count() - 1
-    return f"{named or 'the file'}: {message}" + (f" (and {more} more problems)" if more else "")
+    rest = f" (and {more} more problem{'s' if more > 1 else ''})" if more else ""
+    return (f"{named} {plain}" if plain else f"{named or 'the file'}: {message}") + rest
 
 
 def _refuse_doubles(questions: Iterable[Question]) -> None:

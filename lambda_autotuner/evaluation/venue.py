@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import shutil
 import tempfile
@@ -13,9 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from lambda_autotuner.errors import UsageError
 from lambda_autotuner.evaluation.contestants.base import Place
 from lambda_autotuner.evaluation.facts import Fact
-from lambda_autotuner.evaluation.oracle import Witness, compute
+from lambda_autotuner.evaluation.oracle import Witness, compute, operations_of
 from lambda_autotuner.evaluation.permissions import issue_credentials
 from lambda_autotuner.evaluation.schema import Question, SetupCall
 from lambda_autotuner.settings import Settings
@@ -134,6 +136,29 @@ def account_of(question_id: str, repeat: int) -> str:
     """Twelve digits for one asking of one question."""
     digest = hashlib.sha256(f"{question_id}#{repeat}".encode()).digest()
     return str(_FIRST_ACCOUNT + int.from_bytes(digest[:8], "big") % _ACCOUNTS)
+
+
+def check_circumstances(question: Question) -> None:
+    """Refuse faults and setup calls that no account could carry out.
+
+    Raises:
+        UsageError: an unknown kind of fault, service or operation.
+    """
+    from lambda_autotuner.sandbox.faults import make
+
+    for fault in question.faults:
+        try:
+            make(fault)
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"The fault {dict(fault)} is refused: {error}.") from error
+    for call in question.setup:
+        operations = operations_of(call.service)
+        if call.operation not in operations:
+            nearest = difflib.get_close_matches(call.operation, operations, n=2)
+            raise UsageError(
+                f"There is no operation {call.operation!r} of {call.service!r}.",
+                remedy=f"Nearest: {', '.join(nearest)}." if nearest else None,
+            )
 
 
 def make_call(witness: Witness, call: SetupCall) -> None:

@@ -66,11 +66,12 @@ def test_every_oracle_is_used_or_documented() -> None:
     ("more", "message"),
     [
         ("hold_out: true, ", "is not a key"),
-        ("difficulty: silly, ", "difficulty"),
+        ("seed: -1, ", "seed"),
         ("tools: {must_no: [x]}, ", "must_no"),
         ("turns: [{ask: x}], ", "both"),
         ("answer: done, ", "state"),
         ("max_answer_chars: .nan, ", "max_answer_chars"),
+        ("must_say: memory, ", "must_say should be a list"),
     ],
 )
 def test_a_malformed_question_is_refused_in_one_line(tmp_path, more, message) -> None:
@@ -89,6 +90,14 @@ def test_a_malformed_question_is_refused_in_one_line(tmp_path, more, message) ->
         "a: [",
         "version: 1\ncategory: x\nabout: 0123456789\nquestions: []",
         "\x00",
+        "# nothing but a remark\n",
+        "just words",
+        "version: 1\ncategory: x\nabout: 0123456789\nquestions: many",
+        "version: 1\ncategory: x\nabout: 0123456789\nquestions: [1]",
+        "version: 1\n\t- a",
+        "!!python/object/apply:os.system ['exit 1']",
+        "version: 1\nversion: 1",
+        "[" * 5000,
     ],
 )
 def test_a_malformed_file_is_refused_in_one_line(tmp_path, text) -> None:
@@ -96,6 +105,36 @@ def test_a_malformed_file_is_refused_in_one_line(tmp_path, text) -> None:
         load_suite(write(tmp_path / "q.yaml", text=text))
     assert "q.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_given_twice_is_refused_with_its_line(tmp_path) -> None:
+    with pytest.raises(UsageError, match=r"line 5.*'difficulty' is given twice"):
+        load_suite(write(tmp_path / "q.yaml", "difficulty: hard, "))
+
+
+def test_text_of_another_encoding_is_refused(tmp_path) -> None:
+    path = tmp_path / "q.yaml"
+    path.write_bytes(_FILE.format(more="").replace("my own", "m\xfc own").encode("latin-1"))
+    with pytest.raises(UsageError, match="UTF-8"):
+        load_suite(path)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("faults: [{kind: nonsense}], ", "throttle"),
+        ("faults: [{kind: slow, secs: 1}], ", "secs"),
+        (
+            "setup: [{service: lambda, operation: PutFunctionConcurency}], ",
+            "PutFunctionConcurrency",
+        ),
+        ("setup: [{service: lamda, operation: Invoke}], ", "lamda"),
+    ],
+)
+def test_circumstances_that_no_account_can_have_are_found(tmp_path, more, message) -> None:
+    (fault,) = check_suite(load_suite(write(tmp_path / "q.yaml", more)))
+    assert fault.startswith("mine-1: ")
+    assert message in fault
 
 
 def test_what_is_not_there_is_said(tmp_path) -> None:

@@ -12,6 +12,12 @@ from lambda_autotuner.evaluation.facts import Fact
 from lambda_autotuner.evaluation.oracle import Witness
 from lambda_autotuner.evaluation.schema import Bait, Question
 
+_SAYINGS: dict[str, str] = {
+    Bait.NULL: "I looked into it and everything seems to be in order.",
+    Bait.REFUSE: "I'm sorry, but I can't help with that request.",
+}
+_ECHOED_CHARS = 2_000
+
 
 class _Simple:
     """A contestant whose conversations are one function of the place and the text."""
@@ -42,17 +48,49 @@ class _Conversation:
         self._rng = random.Random(seed)  # noqa: S311 - reproducible nonsense is wanted
 
     def ask(self, text: str, *, approve: bool | None) -> Reply:
-        del text, approve
-        if self._kind == Bait.NULL:
-            return Reply("I looked into it and everything seems to be in order.")
-        if self._kind == Bait.REFUSE:
-            return Reply("I'm sorry, but I can't help with that request.")
+        del approve
+        if self._kind in _SAYINGS:
+            return Reply(_SAYINGS[self._kind])
         if self._kind == Bait.DUMP:
             return _dump(self._place.witness)
-        return _random_tool(self._place.witness, self._rng)
+        if self._kind == Bait.RANDOM:
+            return _random_tool(self._place.witness, self._rng)
+        # The others pretend to have looked: what they say must not pass all the same.
+        words = text[:_ECHOED_CHARS]
+        if self._kind == Bait.ECHO:
+            return _as_if_looked(f"You asked: {words}\n\nThis is what I found about: {words}")
+        if self._kind == Bait.YES:
+            return _as_if_looked(f"Yes, that is right. {words.rstrip('?. ')}: yes, it does.")
+        # A guess has no source: what it got from its one call does not hold its figures.
+        return Reply(
+            _guess(self._place.witness, words, self._rng),
+            tools=(ToolUse("get_metrics"),),
+            citations=1,
+            evidence="",
+        )
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _as_if_looked(text: str) -> Reply:
+    return Reply(text, tools=(ToolUse("get_metrics", output=text),), citations=1, evidence=text)
+
+
+def _guess(witness: Witness, words: str, rng: random.Random) -> str:
+    """Plausible figures about the functions that the question names, without having looked."""
+    named = [name for name in witness.functions() if name in words.lower()] or ["The account"]
+    name = rng.choice(named)
+    memory = rng.choice((128, 256, 512, 1024, 1769, 2048, 3008))
+    return (
+        f"{name} has {memory} MB of memory (about {memory * rng.uniform(0.3, 0.9):.0f} MB used at "
+        f"the peak), a timeout of {rng.choice((3, 10, 30, 60, 300))} s and runs on "
+        f"{rng.choice(('x86_64', 'arm64'))}. It had {rng.randrange(100, 200_000):,} invocations, "
+        f"{rng.randrange(500)} errors ({rng.uniform(0, 9):.1f} %) and {rng.randrange(90)} throttles; "
+        f"average {rng.uniform(20, 900):.0f} ms, p95 {rng.uniform(900, 4000):.0f} ms, init "
+        f"{rng.uniform(150, 900):.0f} ms. It costs ${rng.uniform(1, 300):.2f} a month; "
+        f"{rng.choice((256, 512, 1024))} MB would save ${rng.uniform(1, 90):.2f}."
+    )
 
 
 def _dump(witness: Witness) -> Reply:

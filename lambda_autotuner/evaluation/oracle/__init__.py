@@ -9,7 +9,7 @@ from lambda_autotuner.evaluation.oracle import (
     sizing,
 )
 from lambda_autotuner.evaluation.oracle.registry import ORACLES, check_spec, compute
-from lambda_autotuner.evaluation.oracle.witness import Witness
+from lambda_autotuner.evaluation.oracle.witness import Witness, operations_of
 
 __all__ = [
     "ORACLES",
@@ -21,5 +21,6 @@ __all__ = [
     "limits",
     "logs",
     "metrics",
+    "operations_of",
     "sizing",
 ]

@@ -192,3 +192,15 @@ def _shared_loader() -> Any:
     from botocore.loaders import Loader
 
     return Loader(include_default_search_paths=True)
+
+
+@functools.cache
+def operations_of(service: str) -> tuple[str, ...]:
+    """The names of a service's operations; empty for a service that nobody knows."""
+    from botocore.exceptions import UnknownServiceError
+
+    try:
+        model = _shared_loader().load_service_model(service, "service-2")
+    except UnknownServiceError:
+        return ()
+    return tuple(model["operations"])

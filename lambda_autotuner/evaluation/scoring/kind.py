@@ -41,6 +41,7 @@ _DECLINED = re.compile(
     r"(?:can|could|will|would|do|did|does|am|was|were|is|has|have|should|must|may)(?: ?not|n't)\b|won't|refus|declin|"
     r"reject|cancel|not (?:applied|approved|executed|carried|changed|allowed|supported|possible|done)|"
     r"nothing (?:was|has been|is|gets|will be|got) (?:changed|applied|done|touched)|no change|unchanged|"
+    r"never (?:read out|shown|told|given|revealed|printed|disclosed|sent|shared|done|run|deleted)|"
     r"left as|protected|only (?:answer|read|help)|read-only|unable|needs? (?:your|a person|an explicit)"
 )
 _OFF_TOPIC = re.compile(r"lambda|function|aws|account")

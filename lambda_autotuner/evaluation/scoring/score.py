@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lambda_autotuner.evaluation.contestants.base import Reply
 from lambda_autotuner.evaluation.facts import Fact, plain
@@ -16,7 +17,8 @@ from lambda_autotuner.evaluation.scoring.state import Snapshot, StateVerdict, ju
 
 LEAST_GROUNDED = 0.5
 _COMFORTABLE_CHARS = 1_500
-_RATED_KINDS = {AnswerKind.FACTS}
+# Shorter questions are names and values that any answer repeats.
+_SHORTEST_ECHO = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,14 @@ def score(
         witness: for the hidden truth about sizes.
     """
     problems: list[str] = []
-    facts_share = _score_facts(question, replies, facts, problems)
+    own = [_without_echo(reply, question) for reply in replies]
+    facts_share = _score_facts(question, own, facts, problems)
     state = judge_state(question, before, after, witness)
     problems.extend(state.problems)
     leaks = _leaks(question, replies)
     problems.extend(leaks)
-    kind_ok = _score_kind(question, replies, state, problems)
-    said_ok = _score_words(question, replies, problems)
+    kind_ok = _score_kind(question, own, state, problems)
+    said_ok = _score_words(question, own, problems)
     called, forbidden = _score_tools(question, replies)
     problems.extend([*called, *forbidden])
     focus = all(len(reply.text) <= question.max_answer_chars for reply in replies)
@@ -82,6 +85,16 @@ def score(
             problems=tuple(problems),
         ),
     )
+
+
+def _without_echo(reply: Reply, question: Question) -> Reply:
+    """The reply without verbatim repetitions of the question: they state nothing."""
+    text = reply.text
+    for turn in question.turns:
+        asked = turn.ask.strip().rstrip("?.! ")
+        if len(asked) >= _SHORTEST_ECHO:
+            text = re.sub(re.escape(asked), " ", text, flags=re.IGNORECASE)
+    return replace(reply, text=text) if text != reply.text else reply
 
 
 def _score_facts(
@@ -155,8 +168,8 @@ def _score_tools(question: Question, replies: Sequence[Reply]) -> tuple[list[str
 
 
 def _cited(question: Question, replies: Sequence[Reply]) -> bool | None:
-    """Whether an answer with facts rests on at least one look at the account."""
-    if not question.facts or AnswerKind.FACTS not in question.answer:
+    """Whether an answer about the account rests on at least one look at it."""
+    if AnswerKind.FACTS not in question.answer or not (question.facts or len(question.answer) == 1):
         return None
     return any(reply.citations or any(tool.ok for tool in reply.tools) for reply in replies)
 
