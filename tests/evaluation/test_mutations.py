@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -205,6 +206,32 @@ def _retention_halved(answer: dict[str, Any]) -> None:
             group["retentionInDays"] //= 2
 
 
+def _another_function(stat: dict[str, Any]) -> None:
+    if stat["Metric"].get("Dimensions"):
+        stat["Metric"]["Dimensions"] = [{"Name": "FunctionName", "Value": "otp-sender"}]
+
+
+def _newest_lost(answer: dict[str, Any]) -> None:
+    for result in answer["MetricDataResults"]:
+        for key in ("Values", "Timestamps"):
+            result[key] = result[key][1:]
+
+
+def _tags_lost(answer: dict[str, Any]) -> None:
+    answer.pop("Tags", None)
+    for resource in answer.get("ResourceTagMappingList", ()):
+        resource["Tags"] = []
+
+
+def _other_log(parameters: dict[str, Any]) -> None:
+    parameters["logGroupName"] = "/aws/lambda/cart-service"
+
+
+def _more_than_agreed(parameters: dict[str, Any]) -> None:
+    if "MemorySize" in parameters:
+        parameters["MemorySize"] += 64
+
+
 FAULTS = (
     Fault("memory in the wrong unit", CONFIGURATION, _MEMORY, answered=scaled("MemorySize", 1.048576)),
     Fault("memory halved", CONFIGURATION, _MEMORY, answered=scaled("MemorySize", 0.5)),
@@ -242,6 +269,17 @@ FAULTS = (
     Fault("init durations in seconds", LOGS, _INITS, answered=messages(rewritten(r"Init Duration: (\d)[\d.]+ ms", r"Init Duration: \1 ms"))),
     Fault("an alarm lost", ("DescribeAlarms",), _ALARMS, answered=without("MetricAlarms", -1)),
     Fault("a dashboard lost", ("ListDashboards",), ("dashboards-1",), answered=without("DashboardEntries", 0)),
+    Fault("sums read as averages", METRICS, _COUNTS, asked=statistic("Sum", "Average")),
+    Fault("metrics of another function", METRICS, (*_COUNTS, "metrics-average-1"), asked=queries(_another_function)),
+    Fault("window shifted by a time zone", METRICS, ("metrics-minutes-1", "metrics-max-1"), asked=window(lambda start, end: (start - timedelta(hours=5), end - timedelta(hours=5)))),
+    Fault("newest values lost", METRICS, (*_COUNTS, "metrics-minutes-1"), answered=_newest_lost),
+    Fault("tags lost", ("GetFunction", "ListTags", "GetResources"), ("config-tag-1", "listing-owner-1"), answered=_tags_lost),
+    Fault("network forgotten", CONFIGURATION, ("config-vpc-1",), answered=put("VpcConfig", {})),
+    Fault("every package a zip", CONFIGURATION, ("listing-image-1",), answered=put("PackageType", "Zip")),
+    Fault("a reservation where none is", ("GetFunctionConcurrency",), ("concurrency-none-1",), answered=lambda answer: answer.setdefault("ReservedConcurrentExecutions", 100)),
+    Fault("log of another function", LOGS, ("errors-chat-1", "logs-search-1", "memory-used-1"), asked=_other_log),
+    Fault("another account", ("GetCallerIdentity",), ("listing-account-1",), answered=lambda answer: answer.__setitem__("Account", "123456789012")),
+    Fault("more changed than agreed", ("UpdateFunctionConfiguration",), ("change-approve-1", "change-digest-1"), asked=_more_than_agreed),
     Fault("log retention halved", ("DescribeLogGroups",), ("logs-retention-1",), answered=_retention_halved),
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lambda_autotuner.evaluation.comparison import Comparison
 from lambda_autotuner.evaluation.records import Result
-from lambda_autotuner.evaluation.reports.terminal import percent, seconds
+from lambda_autotuner.evaluation.reports.terminal import chance, percent, seconds
 
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--ok:#2a7d46;--bad:#b3261e;--warn:#9a6700}
@@ -251,8 +251,8 @@ def comparison_page(comparison: Comparison) -> str:
         _verdict(comparison),
         (
             f"<p>{comparison.questions} questions in {comparison.groups} paraphrase groups; "
-            f"permutation test over groups p = {comparison.p_value:.4f}; "
-            f"exact McNemar p = {comparison.mcnemar_p_value:.4f}.</p>"
+            f"permutation test over groups {escape(chance(comparison.p_value))}; "
+            f"exact McNemar {escape(chance(comparison.mcnemar_p_value))}.</p>"
         ),
         *(f"<p>{escape(note)}</p>" for note in comparison.notes),
         "<h2>Items</h2>",
@@ -285,6 +285,6 @@ def _verdict(comparison: Comparison) -> str:
         _plain_tile(f"success of {comparison.names[0]}", percent(comparison.success_a), "A", ""),
         _plain_tile(f"success of {comparison.names[1]}", percent(comparison.success_b), "B", ""),
         _plain_tile("B - A", points, span, kind),
-        _plain_tile("verdict", comparison.reading.value, f"p = {comparison.p_value:.4f}", kind),
+        _plain_tile("verdict", comparison.reading.value, chance(comparison.p_value), kind),
     ]
     return f'<div class="tiles">{"".join(tiles)}</div><p><b>{escape(comparison.sentence)}</b></p>'

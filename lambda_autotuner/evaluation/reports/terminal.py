@@ -86,6 +86,11 @@ def rate_cell(row: Mapping[str, Any] | None) -> str:
     )
 
 
+def chance(value: float) -> str:
+    """A p-value as people read it: it is never 0."""
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.4f}"  # noqa: PLR2004 - four digits
+
+
 def seconds(value: float | None) -> str:
     """A duration in seconds; a dash for unknown."""
     return "-" if value is None else f"{value:.2f} s"
@@ -179,7 +184,7 @@ def comparison_text(comparison: Comparison) -> RenderableType:
         (
             f"Success {percent(comparison.success_a)} -> {percent(comparison.success_b)} on "
             f"{comparison.questions} questions in {comparison.groups} paraphrase groups; permutation "
-            f"test p = {comparison.p_value:.4f}, exact McNemar p = {comparison.mcnemar_p_value:.4f}"
+            f"test {chance(comparison.p_value)}, exact McNemar {chance(comparison.mcnemar_p_value)}"
         ),
         f"Fixed: {', '.join(comparison.fixed) or 'none'}",
         f"Broken: {', '.join(comparison.broken) or 'none'}",
