@@ -287,6 +287,33 @@ class Words(Fact):
         return Verdict(ok=False, reason=f"does not say {' or '.join(self.alternatives[:4])!r}")
 
 
+@dataclass(frozen=True, slots=True)
+class Absent(Fact):
+    """That there is none of something, said in one clause with its name.
+
+    `no reservation` states it; `reserves 100, none provisioned` does not.
+    """
+
+    label: str
+    things: tuple[str, ...]
+
+    @property
+    def expected(self) -> str:
+        """For a person to read."""
+        return f"no {self.label}"
+
+    def statement(self) -> str:
+        """A sentence that states the fact."""
+        return f"It has no {self.label}."
+
+    def check(self, text: str) -> Verdict:
+        """Whether a text states the fact."""
+        for clause in re.split(r"[,;.!?\n]|\band\b|\bbut\b", plain(text)):
+            if _any_word(clause, self.things) and (_NOTHING.search(clause) or "null" in clause):
+                return Verdict(ok=True)
+        return Verdict(ok=False, reason=f"does not say that there is no {self.label}")
+
+
 def first_mention(text: str, name: str) -> int:
     """Position of a whole name in a text in lower case, or -1."""
     match = re.search(rf"(?<![\w-]){re.escape(name.lower())}(?![\w]|-\w)", text)

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_autotuner.evaluation.facts import Choice, Names, Number, Ranking, Words, passages
+from lambda_autotuner.evaluation.facts import (
+    Absent,
+    Choice,
+    Names,
+    Number,
+    Ranking,
+    Words,
+    passages,
+)
 from lambda_autotuner.evaluation.quantities import find_quantities
 
 
@@ -146,3 +154,21 @@ def test_words_are_whole_words() -> None:
 )
 def test_every_fact_recognises_its_own_statement(fact) -> None:
     assert fact.check(fact.statement()).ok, fact.statement()
+
+
+@pytest.mark.parametrize(
+    ("text", "ok"),
+    [
+        ("alpha has no reserved concurrency, none provisioned; 978 of 1,000 unreserved", True),
+        ("Reserved concurrency: none.", True),
+        ("There isn't a reservation on alpha.", True),
+        ("alpha reserves 100, none provisioned; 978 unreserved", False),
+        ("alpha has 100 reserved; nothing is provisioned", False),
+        ("Reserved concurrency: 100. It was not throttled.", False),
+        ("None.", False),
+    ],
+)
+def test_absence_is_said_in_one_clause_with_its_name(text, ok) -> None:
+    assert Absent("reserved concurrency", ("reserv", "limit")).check(text).ok is ok
+    fact = Absent("reserved concurrency", ("reserv",))
+    assert fact.check(fact.statement()).ok

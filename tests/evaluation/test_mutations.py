@@ -278,7 +278,6 @@ FAULTS = (
     Fault("every package a zip", CONFIGURATION, ("listing-image-1",), answered=put("PackageType", "Zip")),
     Fault("a reservation where none is", ("GetFunctionConcurrency",), ("concurrency-none-1",), answered=lambda answer: answer.setdefault("ReservedConcurrentExecutions", 100)),
     Fault("log of another function", LOGS, ("errors-chat-1", "logs-search-1", "memory-used-1"), asked=_other_log),
-    Fault("another account", ("GetCallerIdentity",), ("listing-account-1",), answered=lambda answer: answer.__setitem__("Account", "123456789012")),
     Fault("more changed than agreed", ("UpdateFunctionConfiguration",), ("change-approve-1", "change-digest-1"), asked=_more_than_agreed),
     Fault("log retention halved", ("DescribeLogGroups",), ("logs-retention-1",), answered=_retention_halved),
 )  # fmt: skip

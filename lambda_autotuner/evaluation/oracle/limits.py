@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from lambda_autotuner.evaluation.facts import Fact, Names, Number, Words
+from lambda_autotuner.evaluation.facts import Absent, Fact, Names, Number, Words
 from lambda_autotuner.evaluation.oracle.registry import oracle, text_argument
 from lambda_autotuner.evaluation.oracle.witness import REGION, Witness
 from lambda_autotuner.evaluation.schema import FactSpec
-
-_NONE_RESERVED = (
-    "no reserved", "none", "not set", "not reserved", "unreserved", "no reservation", "not have",
-    "doesn't have", "isn't set", "without", "not configured", "null", "no limit", "no concurrency limit",
-)  # fmt: skip
 
 
 @oracle("account_id")
@@ -56,7 +51,7 @@ def reserved_concurrency(witness: Witness, spec: FactSpec) -> Fact:
     answer = witness.client("lambda").get_function_concurrency(FunctionName=name)
     value = answer.get("ReservedConcurrentExecutions")
     if value is None:
-        return Words("no reserved concurrency", _NONE_RESERVED)
+        return Absent("reserved concurrency", ("reserv", "concurrency limit", "cap", "limit"))
     near = spec.near or ("reserv", "concurren", "limit")
     return Number("reserved concurrency", value, "count", 0, near=near)
 
@@ -69,7 +64,7 @@ def provisioned_concurrency(witness: Witness, spec: FactSpec) -> Fact:
     answer = client.list_provisioned_concurrency_configs(FunctionName=name)
     configurations = answer["ProvisionedConcurrencyConfigs"]
     if not configurations:
-        return Words("no provisioned concurrency", ("no provisioned", *_NONE_RESERVED[1:]))
+        return Absent("provisioned concurrency", ("provisioned", "warm"))
     value = sum(item["RequestedProvisionedConcurrentExecutions"] for item in configurations)
     return Number(
         "provisioned concurrency", value, "count", 0, near=spec.near or ("provisioned", "warm")
