@@ -81,6 +81,31 @@ def test_the_account_is_compared_where_no_function_is_named():
     )
 
 
+def test_going_up_is_a_comparison_in_time():
+    assert "compare_periods" in _calls("did error rates go up anywhere in the past day")
+
+
+def test_to_go_is_no_runtime():
+    arguments = _calls("functions that could go to graviton")["list_functions"]
+    assert arguments == {"architecture": "x86_64"}
+    assert _calls("which functions run go")["list_functions"]["runtime"] == "go"
+
+
+def test_whether_a_timeout_fits_is_judged_by_the_metrics():
+    for text in ("does image-resize need a longer timeout?", "is 3 s enough for image-resize?"):
+        assert "get_metrics" in _calls(text)
+
+
+def test_a_plan_is_no_function():
+    calls = _calls("approve plan p-1234567")
+    assert calls["apply_change"] == {"plan_id": "p-1234567"}
+    assert read_question(("approve p-1234567",), INVENTORY).named.unknown == ()
+
+
+def test_what_is_grepped_is_searched():
+    assert _calls("grep ECONNREFUSED in image-resize logs")["get_logs"]["search"] == "ECONNREFUSED"
+
+
 def test_a_comparison_of_two_functions_is_not_one_of_two_times():
     calls = _calls("is checkout-api slower than cart-service?")
     assert "compare_periods" not in calls
@@ -99,6 +124,25 @@ def test_a_place_in_a_list_is_looked_at():
     turns = ("top 3 by cost", "tell me more about the second", "why is it slow")
     calls = _calls(*turns, shown=(*shown, shown[1]))
     assert calls["get_metrics"]["function"] == "otp-sender"
+
+
+def test_it_after_a_ranking_is_the_first_of_it():
+    shown = ((), ("image-resize", "otp-sender"))
+    calls = _calls("who is the biggest spender?", "what memory does it have?", shown=shown)
+    assert calls["get_configuration"]["function"] == "image-resize"
+    calls = _calls("who is the biggest spender?", "set it to 512 MB", shown=shown)
+    assert "plan_change" not in calls
+
+
+def test_a_short_addition_keeps_the_question():
+    calls = _calls("p99 of image-resize in the last 12 hours", "and yesterday?")
+    assert calls["get_metrics"] == {"function": "image-resize", "day": "yesterday"}
+
+
+def test_what_is_asked_of_a_place_is_kept():
+    shown = ((), ("image-resize", "otp-sender"))
+    calls = _calls("top 2 slowest", "how about the errors of the second", shown=shown)
+    assert set(calls) == {"get_errors", "get_metrics"}
 
 
 def test_a_place_in_a_list_is_no_target_of_a_change():

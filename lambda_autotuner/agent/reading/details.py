@@ -53,7 +53,7 @@ _LOWEST = re.compile(
     re.IGNORECASE,
 )
 _RUNTIME = re.compile(
-    r"\b(python|node(?:\.?js)?|java|ruby|go|golang|dotnet|\.net|c#|provided|custom runtime)[ -]?(\d+(?:\.[\dx]+)?)?\b",
+    r"\b(python|node(?:\.?js)?|java|ruby|(?<!could )(?<!can )(?<!should )(?<!would )(?<!to )(?<!did )(?<!will )go(?! (?:to|from|up|down|ahead|on|for|over|wrong|back)\b)|golang|dotnet|\.net|c#|provided|custom runtime)[ -]?(\d+(?:\.[\dx]+)?)?\b",
     re.IGNORECASE,
 )
 _ARCH = re.compile(r"\b(arm64|arm|graviton|x86_64|x86-64|x86|intel)\b", re.IGNORECASE)
@@ -85,7 +85,7 @@ _CONTAINS = re.compile(
     re.IGNORECASE,
 )
 _SEARCH = re.compile(
-    r"[`\"']([^`\"']{2,80})[`\"']|\b(?:containing|contain|mention(?:s|ing)?|matching|with the (?:word|text|string)|search(?: \w+){0,4}? for|grep(?: \w+){0,3}? for|look(?:ing)? for|about)\s+(?:the (?:word|string|text) )?([\w .:/-]{2,60})",
+    r"[`\"']([^`\"']{2,80})[`\"']|\b(?:containing|contain|mention(?:s|ing)?|matching|with the (?:word|text|string)|search(?: \w+){0,4}? for|grep(?= [\w.:/-]{3,} (?:in|on|from)\b)|grep(?: \w+){0,3}? for|look(?:ing)? for|about)\s+(?:the (?:word|string|text) )?([\w .:/-]{2,60})",
     re.IGNORECASE,
 )
 _FAST = re.compile(

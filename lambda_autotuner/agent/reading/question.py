@@ -43,7 +43,7 @@ _REACHING = re.compile(
 )
 _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 _PEAK = re.compile(
-    r"\b(peak\w*|consum\w+|footprint|high[- ]water|used?|using|usage|utili[sz]\w+|actual(?:ly)?|need(?:s|ed)?|real(?:ly)?|left|free|spare|headroom|out of)\b",
+    r"\b(peak\w*|consum\w+|footprint|high[- ]water|used?|using|full|usage|utili[sz]\w+|actual(?:ly)?|need(?:s|ed)?|real(?:ly)?|left|free|spare|headroom|out of)\b",
     re.IGNORECASE,
 )
 _LETTERS = 2
@@ -78,6 +78,8 @@ def read_question(
         for index in range(last - 1, -1, -1):
             past = _read_turn(turns[index], inventory, pending=False)
             past = _counted(past, lists.get(index, ()), inventory)
+            if past.topic == "fleet" and not past.functions and index == last - 1:
+                current = _first_of(current, lists.get(last, ()), inventory)
             if past.functions or (past.topic in {"fleet", "list"} and not _loose(past)):
                 return _follow_up(current, past)
             if current.ordinals and not current.functions and past.topic in _THINGS:
@@ -94,6 +96,9 @@ _AGREES = re.compile(
     r"^\W*(?:ok(?:ay)?|yes|sure|great|good|fine|right)?\W*(?:do (?:it|that)|go (?:ahead|for it)|make it so|apply (?:it|that)|let'?s do (?:it|that))\W*$",
     re.IGNORECASE,
 )
+_ADDS = re.compile(r"^\W*(?:and|what about|how about|und|et|y)\b", re.IGNORECASE)
+_NOTHING = frozenset({"off_topic", "help", "unclear"})
+_THAT_ONE = re.compile(r"\b(?:it|its|it's|that one|this one|that function)\b", re.IGNORECASE)
 _BOTH = re.compile(
     r"\b(?:the two|both|which of (?:them|these|those)|these two|those two|either of them|die beiden|les deux|los dos)\b",
     re.IGNORECASE,
@@ -126,6 +131,16 @@ def _counted(question: Question, shown: Sequence[str], inventory: Sequence[str])
     aspects = question.aspects or (("health",) if question.wish is None else ())
     topic: Topic = "compare" if len(picked) > 1 else "function"
     return replace(question, functions=tuple(picked), topic=topic, aspects=aspects, counted=True)
+
+
+def _first_of(question: Question, shown: Sequence[str], inventory: Sequence[str]) -> Question:
+    """`it` after a ranking is what stands first in it; as with a place, only reads follow."""
+    plain = not question.functions and not question.named.unknown and not question.named.ambiguous
+    if not (plain and shown and shown[0] in inventory and _THAT_ONE.search(question.text)):
+        return question
+    if question.about("fleet", "list") or question.topic in {"off_topic", "help", "guidance"}:
+        return question
+    return replace(question, functions=(shown[0],), topic="function", counted=True)
 
 
 def _follow_up(current: Question, past: Question) -> Question:
@@ -166,6 +181,8 @@ def _carried(current: Question, past: Question) -> Question:
     """A question that names no function, about those of the turn before where it refers to them."""
     if current.periods and not current.about("fleet", "list"):
         current = replace(current, topic="function")
+    if _ADDS.match(current.text) and len(words(current.text)) <= _SHORT_WORDS:
+        current = replace(current, topic="function") if current.topic in _NOTHING else current
     open_topics = {
         "function",
         "unclear",
@@ -200,6 +217,8 @@ def _carried(current: Question, past: Question) -> Question:
     return replace(
         current, functions=past.functions, carried=not past.counted, counted=past.counted, topic=topic,
         aspects=aspects, concepts=concepts, window_hours=current.window_hours or past.window_hours,
+        yesterday=current.yesterday or (past.yesterday and not current.window_hours),
+        percentiles=current.percentiles or (past.percentiles if aspects is past.aspects else ()),
         followed_up=True,
     )  # fmt: skip
 
@@ -219,7 +238,8 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
     bare = _without_names(text, named)
     lex = lexicon()
     search = read_search(own_words(text), named)
-    plain = without_tags(bare.replace(search, " ") if search else bare)
+    quoted = search and re.search(rf"[\"'`]{re.escape(search)}[\"'`]", text)
+    plain = without_tags(bare.replace(search, " ") if search and quoted else bare)
     found = lex.concepts(plain)
     found = _combined(plain, found)
     votes = lex.vote(plain)

@@ -125,7 +125,7 @@ _EARLIER = re.compile(
     re.IGNORECASE,
 )
 _COMPARATIVE = re.compile(
-    r"\b(?:got|gotten|get|gets|getting|become|becoming|became|went|gone|going|grow\w*|grew|has it|have they)\b[^.?!]{0,25}?"
+    r"\b(?:got|gotten|get|gets|go|goes|getting|become|becoming|became|went|gone|going|grow\w*|grew|has it|have they)\b[^.?!]{0,25}?"
     r"\b(?:slower|faster|worse|better|up|down|higher|lower|pricier|cheaper|more expensive|dearer|more|fewer|less|busier)\b"
     r"|\b(?:increas|decreas|ris)(?:ed|ing|es|en)\b|\brose\b|\bregress\w*|\bdegrad\w*|\bdeteriorat\w*|\bspik(?:ed|ing|es?)\b|\bchange[ds]? (?:in|over|most|since)\b|\bbiggest (?:change|jump|increase)\b"
     r"|\b(?:langsamer|schneller|teurer|billiger) geworden\b",

@@ -118,7 +118,7 @@ def run_get_logs(context: ToolContext, arguments: SearchArguments) -> ToolResult
     )  # fmt: skip
 
 
-_REACHES_HOURS = (0.05, 1.0, 12.0)
+_REACHES_HOURS = (0.002, 0.02, 0.2, 2.0, 12.0)
 
 
 def _newest(

@@ -88,6 +88,8 @@ def _preface(turn: Turn) -> list[str]:
         for match in question.named.matches
         if match.kind in {"partial", "fuzzy"}
     ]
+    if question.counted and question.wish is None:
+        lines.append(f"I read that as {listing(list(question.functions))}, from the list before.")
     here = getattr(turn.toolbox, "region", None)
     if question.region and here and question.region != here:
         lines.append(

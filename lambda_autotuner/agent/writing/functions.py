@@ -129,7 +129,7 @@ def _timeout_verdict(data: Data, cite: str) -> str:
     limit = f"the timeout of {count(data.get('timeout_seconds'))} s"
     if longest is None or usual is None:
         return f"{data['function']}: whether {limit} fits is unknown, no durations were recorded. {cite}"
-    facts = f"99 of 100 invocations need at most {percent(usual)} of {limit}, the longest {percent(longest)}"
+    facts = f"p99 is {percent(usual)} of {limit}, the longest invocation {percent(longest)}"
     if usual >= _NEAR_PCT:
         verdict = "it is too short, or invocations hang: they reach it regularly"
     elif longest >= _REACHED_PCT:
