@@ -33,6 +33,7 @@ from lambda_autotuner.tuning.priors import default_priors
 from lambda_autotuner.tuning.units import Floats
 
 WINDOW_PCT = 5.0
+_SHORTEST_MS = 0.01
 _PROCESSES = 2
 _NICE = 10
 _PEERS: dict[str, Callable[[Sampler], dict[int, float]]] = {
@@ -69,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = benchmark(curves, options.budget, options.replications, options.seed)
         report["settings"]["curves"] = str(options.curves.name)
         if options.json is not None:
-            options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            text = json.dumps(report, indent=1, allow_nan=False)
+            options.json.write_text(text + "\n", encoding="utf-8")
     except (AutotunerError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return UsageError.exit_code
@@ -155,7 +157,9 @@ def _engine(sampler: Sampler, method: str, budget: int, replication: int) -> Sco
 
 
 def _score(sampler: Sampler, pick_mb: int, fastest_mb: int | None) -> Score:
-    cost, latency = sampler.curve.true_cost(), sampler.curve.true_latency()
+    cost = sampler.curve.true_cost()
+    # A file may round short durations to 0 ms, and a ratio needs something to divide by.
+    latency = np.maximum(sampler.curve.true_latency(), _SHORTEST_MS)
     lowest = float(cost.min())
     inside = cost <= lowest * (1 + WINDOW_PCT / 100)
     fastest = None if fastest_mb is None else sampler.sizes_mb.index(fastest_mb)

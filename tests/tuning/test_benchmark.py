@@ -58,6 +58,7 @@ def test_the_command_writes_every_figure_of_every_method(tmp_path, repository):
         for size in (128, 200, 512, 1_024)
         for _ in range(5)
     ]
+    rows += [f"made,zero,arm64,{size},0" for size in (128, 256)] + ["made,alone,x86_64,10240,7.5"]
     out = tmp_path / "out.json"
     curves = _write(tmp_path / "curves.csv", rows)
     command = [
@@ -85,8 +86,8 @@ def test_the_command_writes_every_figure_of_every_method(tmp_path, repository):
         assert set(figures) >= FIGURES
     assert methods["engine"]["invocations"] <= 6
     assert methods["engine_in_sample"]["invocations"] <= 6
-    assert methods["exhaustive_n10"]["invocations"] == 40
-    assert len(methods["engine"]["curves"]) == 2
+    assert methods["exhaustive_n10"]["invocations"] == (40 + 40 + 20 + 10) / 4
+    assert len(methods["engine"]["curves"]) == 4
     assert "engine_in_sample" in done.stdout
 
 
