@@ -24,7 +24,8 @@ from lambda_autotuner.rollout.steps import (
     Where,
 )
 
-_WAIT_SECONDS = 1.0
+_FIRST_WAIT_SECONDS = 0.1
+_LONGEST_WAIT_SECONDS = 5.0
 _SAME_WEIGHT = 1e-9
 
 
@@ -227,7 +228,7 @@ def wait_for_provisioned(context: Context) -> None:
     Raises:
         SettleError: Lambda could not provide them, or not in time.
     """
-    plan, waited = context.plan, 0.0
+    plan, waited, wait = context.plan, 0.0, _FIRST_WAIT_SECONDS
     while True:
         found = provisioned_concurrency(context.account, plan.function, plan.qualifier or "")
         if found is None or found.status == "READY":
@@ -240,8 +241,9 @@ def wait_for_provisioned(context: Context) -> None:
                 f"{context.settle_seconds:g} s.",
                 remedy="Raise rollout.settle_timeout_seconds, or ask for fewer environments.",
             )
-        context.sleep(_WAIT_SECONDS)
-        waited += _WAIT_SECONDS
+        context.sleep(wait)
+        waited += wait
+        wait = min(_LONGEST_WAIT_SECONDS, wait * 1.6)
 
 
 def apply_steps(plan: Plan) -> list[Step]:

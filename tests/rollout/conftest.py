@@ -159,6 +159,19 @@ def make_world(server, settings, tmp_path):
         world.close()
 
 
+@pytest.fixture(scope="module")
+def common_world(server, tmp_path_factory) -> Iterator[World]:
+    """One account for tests that leave it as they found it; its traffic is drawn once."""
+    folder = tmp_path_factory.mktemp("common")
+    settings = load_settings({"guardrails.max_changes_per_hour": 10_000}, environ={}, cwd=folder)
+    account_id = f"{next(_numbers):012d}"
+    url = f"sqlite:///{folder / 'journal.db'}"
+    account = connect(server.endpoint_url, account_id)
+    made = World(server, account_id, url, settings, account, Journal(url))
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def world(make_world) -> World:
     made: World = make_world()

@@ -88,8 +88,14 @@ class Role:
 
 
 @pytest.fixture
-def role(world):
-    made = Role(world)
+def world(common_world):
+    """Whatever is refused or undone leaves the account as it was, and each test checks that."""
+    return common_world
+
+
+@pytest.fixture(scope="module")
+def role(common_world):
+    made = Role(common_world)
     yield made
     made.account.close()
 

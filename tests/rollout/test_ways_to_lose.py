@@ -218,7 +218,7 @@ def test_an_update_that_fails_inside_the_account_is_undone(world, monkeypatch):
 
 def test_a_promotion_that_is_refused_goes_on_as_a_canary(make_world):
     world = make_world(**{"rollout.canary_steps": [0.5], "rollout.step_minutes": 45})
-    plan = world.applied("auth-token-validator", memory_mb=256)
+    plan = world.applied("cart-service", memory_mb=512)
     world.server.add_fault(
         kind="access-denied", service="lambda", operation="UpdateAlias", account=world.account_id
     )
