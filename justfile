@@ -35,6 +35,7 @@ eval *ARGS:
 bench CURVES="../shared/data/lambda-curves/curves.csv.gz":
     uv run python -m benchmarks.tuning --curves {{CURVES}} --budget 25 --replications 20 --seed 1 --json benchmark-tuning.json
     uv run python -m benchmarks.sandbox
+    uv run python -m benchmarks.tracing
 
 # Pages that are generated from the code
 docs:

@@ -130,6 +130,14 @@ def load_dotenv(path: Path | None, environ: MutableMapping[str, str]) -> list[st
     return added
 
 
+def wants_tracing(environ: Mapping[str, str]) -> bool:
+    """Say whether the environment or the nearest `.env` asks for tracing by name."""
+    seen: dict[str, str] = dict(environ)
+    load_dotenv(find_dotenv(), seen)
+    switch = seen.get("MLFLOW_ENABLE_TRACING", "").strip().strip("'\"").lower()
+    return switch in TRUE_WORDS or bool(seen.get("MLFLOW_TRACKING_URI"))
+
+
 def state_dir(given: Path | str | None, environ: Mapping[str, str]) -> Path:
     """Return the folder for the local database and the spool."""
     chosen = given or environ.get("LAMBDA_AUTOTUNER_STATE_DIR")

@@ -61,6 +61,23 @@ def point_mlflow_at(store_uri: str) -> None:
     mlflow.tracing.disable_notebook_display()
 
 
+def activate_experiment(store_uri: str, experiment_id: str) -> None:
+    """Let runs that MLflow itself starts go to an experiment, as `mlflow.set_experiment` does.
+
+    MLFLOW_EXPERIMENT_NAME would win otherwise. MLflow exports the id to child processes and
+    takes the traces along; both are undone.
+    """
+    import mlflow
+
+    inherited = os.environ.get("MLFLOW_EXPERIMENT_ID")
+    mlflow.set_experiment(experiment_id=experiment_id)
+    if inherited is None:
+        os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
+    else:
+        os.environ["MLFLOW_EXPERIMENT_ID"] = inherited
+    point_mlflow_at(store_uri)
+
+
 @contextlib.contextmanager
 def _hidden(names: Iterable[str]) -> Iterator[None]:
     kept = {name: os.environ.pop(name) for name in names if name in os.environ}

@@ -24,6 +24,7 @@ from mlflow_integration.environment import (
     load_dotenv,
     parse_switch,
     read_destination,
+    wants_tracing,
 )
 from mlflow_integration.environment import (
     state_dir as choose_state_dir,
@@ -59,6 +60,7 @@ class _Process:
 
     pipeline: Pipeline | None = None
     decided: bool = False
+    asked: bool = False
     exit_hook: bool = False
 
 
@@ -72,9 +74,7 @@ def current() -> Pipeline | None:
         with _lock:
             if _process.pipeline is None and not _process.decided:
                 _process.decided = True
-                if os.environ.get("MLFLOW_TRACKING_URI") or os.environ.get(
-                    "MLFLOW_ENABLE_TRACING", ""
-                ).strip().lower() in {"true", "1", "yes", "on"}:
+                if wants_tracing(os.environ):
                     initialize_mlflow()
     if _process.pipeline is not None:
         _readopt(_process.pipeline)
@@ -122,7 +122,7 @@ def initialize_mlflow(
         timeout_seconds,
     )
     with _lock:
-        _process.decided = True
+        _process.decided = _process.asked = True
         return _initialize(options)
 
 
@@ -370,7 +370,11 @@ def _exit_patience() -> float:
 
 
 def mlflow_module() -> Any:
-    """Return MLflow, imported with its telemetry off."""
+    """Return MLflow, imported with its telemetry off and pointed at what is configured."""
+    if current() is None and not _process.asked:
+        # `.env` alone may say where to go; what it says is asked for once.
+        _process.asked = True
+        initialize_mlflow(autolog=False)
     import_mlflow(autolog=False)
     import mlflow
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from mlflow_integration import pipeline
 from mlflow_integration.errors import ConfigurationError, TracingError
+from mlflow_integration.loading import activate_experiment
 from mlflow_integration.recorder import PLACEHOLDER_EXPERIMENT_ID
 
 _logger = logging.getLogger(__name__)
@@ -275,6 +276,7 @@ def set_experiment(experiment_name: str) -> Any:
     found = pipeline.switch_destination(experiment=name)
     store = found.recorder.open_backend()
     identifier = resolve_experiment(store, found.recorder.destination, create=True)
+    activate_experiment(found.store_uri, identifier)
     return store.get_experiment(identifier)
 
 

@@ -210,13 +210,13 @@ class Recorder:
             self._backend = open_store(self.destination, seconds=_READ_SECONDS)
         return self._backend
 
-    def real_experiment_id(self, store: Any, experiment_id: str) -> str:
+    def real_experiment_id(self, store: Any, experiment_id: str, *, create: bool = False) -> str:
         """Return the id that the back end gave to the configured experiment."""
         if experiment_id != PLACEHOLDER_EXPERIMENT_ID:
             return experiment_id
         from mlflow_integration.backend import resolve_experiment
 
-        return resolve_experiment(store, self.destination)
+        return resolve_experiment(store, self.destination, create=create)
 
     def _operation(
         self,

@@ -100,7 +100,11 @@ class SpoolStore(AbstractStore):
         """Answer for our own experiment without asking; MLflow does so for every trace."""
         if experiment_name == self._recorder.destination.experiment:
             return self._placeholder()
-        return self.backend().get_experiment_by_name(experiment_name)
+        from mlflow_integration.backend import experiment_name as full_name
+
+        store = self.backend()
+        name = full_name(store, self._recorder.destination, name=experiment_name)
+        return store.get_experiment_by_name(name)
 
     def get_experiment(self, experiment_id: str) -> Any:
         """Answer for our own experiment without asking."""
@@ -175,5 +179,5 @@ class SpoolStore(AbstractStore):
     ) -> Any:
         """Forward, with our experiment's real id."""
         store = self.backend()
-        real = self._recorder.real_experiment_id(store, experiment_id)
+        real = self._recorder.real_experiment_id(store, experiment_id, create=True)
         return store.create_run(real, user_id, start_time, tags, run_name)
