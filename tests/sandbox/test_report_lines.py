@@ -11,6 +11,7 @@ import time
 import pytest
 
 from lambda_autotuner.aws.reports import parse_report
+from lambda_autotuner.sandbox.functions import failures
 
 from .conftest import settle
 
@@ -162,3 +163,30 @@ def test_history_keeps_the_format_that_it_had(functions, connect):
     settle(functions, "nobody-calls-me")
     written = messages(connect, "nobody-calls-me", answer["ResponseMetadata"]["RequestId"])
     assert written[-1].startswith("REPORT RequestId: ")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "line", "members"),
+    [
+        (
+            "python3.12",
+            "[ERROR] ValueError: Invalid request\nTraceback (most",
+            {"stackTrace", "requestId"},
+        ),
+        ("nodejs20.x", "ERROR\tInvoke Error \t{", {"trace"}),
+        (
+            "java21",
+            "Invalid request: java.lang.IllegalArgumentException\njava.lang",
+            {"stackTrace"},
+        ),
+        (
+            "provided.al2023",
+            '{"errorMessage":"Invalid request","errorType":"errorString"}\n',
+            set(),
+        ),
+    ],
+)
+def test_each_runtime_tells_of_failures_in_its_own_words(runtime, line, members):
+    assert line in failures.log_text(None, runtime, "rid", "2026-11-22T10:00:00.000Z")
+    body = failures.payload(None, runtime, "rid")
+    assert set(body) == {"errorType", "errorMessage"} | members

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from lambda_autotuner.sandbox.functions import failures
 from lambda_autotuner.sandbox.functions.records import LATEST, Configuration
 from lambda_autotuner.sandbox.world.archetypes import ARCHETYPES, Archetype
 from lambda_autotuner.sandbox.world.invocations import Outcome
@@ -149,23 +150,9 @@ def application_lines(facts: Facts, kind: Archetype | None) -> list[str]:
         stamp = utc(facts.timestamp_ms)
         found = [f"{stamp}\t{facts.request_id}\t{line}\n" for line in kind.application_lines]
     if facts.outcome is Outcome.ERROR:
-        name, message = error_of(kind)
-        found.append(
-            f"[ERROR] {name}: {message}\nTraceback (most recent call last):\n{frame(name, message)}"
-        )
+        runtime = facts.configuration.runtime
+        found.append(failures.log_text(kind, runtime, facts.request_id, stamp))
     return found
-
-
-def error_of(kind: Archetype | None) -> tuple[str, str]:
-    """The exception that this kind of function raises."""
-    if kind is None:
-        return "ValueError", "Invalid request"
-    return kind.error_type, kind.error_message
-
-
-def frame(name: str, message: str) -> str:
-    """The one frame of an exception's stack."""
-    return f'  File "/var/task/app.py", line 41, in handler\n    raise {name}({message!r})\n'
 
 
 def error_payload(facts: Facts, archetype: str) -> bytes:
@@ -182,11 +169,5 @@ def error_payload(facts: Facts, archetype: str) -> bytes:
             "errorMessage": f"RequestId: {rid} Error: Runtime exited with error: signal: killed",
         }
     else:
-        name, message = error_of(about(archetype))
-        body = {
-            "errorMessage": message,
-            "errorType": name,
-            "requestId": rid,
-            "stackTrace": [frame(name, message)],
-        }
+        body = failures.payload(about(archetype), facts.configuration.runtime, rid)
     return json.dumps(body).encode()

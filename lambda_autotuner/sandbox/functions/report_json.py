@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from lambda_autotuner.sandbox.functions import failures
 from lambda_autotuner.sandbox.functions.report import (
     Facts,
     about,
-    error_of,
-    frame,
     lines,
     opening,
     runtime_version,
@@ -122,22 +121,17 @@ def _application(facts: Facts, archetype: str) -> list[str]:
     for text in kind.application_lines if kind else ():
         level, _, message = text.partition(" ")
         if _kept(level, wanted):
-            said = {"timestamp": stamp, "level": level, "message": message}
-            found.append(_text({**said, "requestId": facts.request_id}))
+            line = {"timestamp": stamp, "level": level, "message": message}
+            found.append(_text({**line, "requestId": facts.request_id}))
     if facts.outcome is Outcome.ERROR and _kept("ERROR", wanted):
-        name, message = error_of(kind)
-        found.append(
-            _text(
-                {
-                    "timestamp": stamp,
-                    "log_level": "ERROR",
-                    "errorMessage": message,
-                    "errorType": name,
-                    "requestId": facts.request_id,
-                    "stackTrace": [frame(name, message)],
-                }
-            )
+        said = failures.payload(kind, facts.configuration.runtime, facts.request_id)
+        python = failures.family(facts.configuration.runtime) == "python"
+        told: dict[str, Any] = (
+            {"timestamp": stamp, "log_level": "ERROR", **said}
+            if python
+            else {"timestamp": stamp, "level": "ERROR", "message": said}
         )
+        found.append(_text({**told, "requestId": facts.request_id}))
     return found
 
 
