@@ -215,15 +215,16 @@ def private_workspace(
         state_dir: a folder to keep the state in; a temporary one is used without it.
         curves: measured durations for the new sandbox to replay.
     """
+    options = settings.sandbox
+    # First, because it is what can fail: there is nothing to clear away yet.
+    server = sandbox or sandbox_process.start_private(
+        functions=options.functions, seed=options.seed, curves=curves or options.curves
+    )
     folder = None
     if state_dir is None:
         folder = tempfile.TemporaryDirectory(prefix="lambda-autotuner-")
         state_dir = Path(folder.name)
     prepare_state_dir(state_dir)
-    options = settings.sandbox
-    server = sandbox or sandbox_process.start_private(
-        functions=options.functions, seed=options.seed, curves=curves or options.curves
-    )
     private = settings.model_copy(
         update={
             "account": "sandbox",

@@ -21,6 +21,7 @@ from mlflow_integration.errors import ConfigurationError
 DEFAULT_EXPERIMENT = "lambda-autotuner-agent"
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+_FILES = ("sqlite:", "file:")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _MAX_EXPERIMENT_NAME = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -170,7 +171,8 @@ def check_uri(uri: str) -> None:
         ConfigurationError: Unknown scheme, or no usable host.
     """
     name = "MLFLOW_TRACKING_URI"
-    if _CONTROL.search(uri) or " " in uri.strip():
+    # A folder may well have a blank in its name; a host may not.
+    if _CONTROL.search(uri) or (" " in uri.strip() and not uri.startswith(_FILES)):
         raise ConfigurationError(
             f"{name} contains spaces or control characters.", remedy="Write it on one line."
         )

@@ -46,8 +46,9 @@ def read_question(words: tuple[str, ...]) -> str:
         UsageError: there is no question.
     """
     if words == ("-",) or (not words and not sys.stdin.isatty()):
-        return sys.stdin.buffer.read(400_000).decode("utf-8", "replace")
-    text = " ".join(words).strip()
+        text = sys.stdin.buffer.read(400_000).decode("utf-8", "replace").strip()
+    else:
+        text = " ".join(words).strip()
     if not text:
         raise UsageError(
             "There is no question.",

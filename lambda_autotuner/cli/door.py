@@ -6,6 +6,7 @@ Data goes to standard output, talk to standard error, so that a pipe gets only d
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -22,6 +23,19 @@ if TYPE_CHECKING:
     from lambda_autotuner.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Finite(click.FloatRange):
+    """A number in a range; `nan` and `inf` pass every comparison of a plain one."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number, or a usage error."""
+        found: float = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return found
 
 
 class Door:

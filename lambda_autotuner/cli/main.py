@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import logging
 import os
 import sys
 from typing import Any
@@ -11,7 +13,9 @@ import click
 
 from lambda_autotuner import __version__
 from lambda_autotuner.cli.door import Door
-from lambda_autotuner.errors import EXIT_INTERRUPTED, EXIT_USAGE, AutotunerError
+from lambda_autotuner.errors import EXIT_INTERRUPTED, EXIT_NEGATIVE, EXIT_USAGE, AutotunerError
+
+_LOG = logging.getLogger(__name__)
 
 # verb -> (module below lambda_autotuner.cli, attribute, one line for the overview)
 VERBS: dict[str, tuple[str, str, str]] = {
@@ -40,6 +44,32 @@ VERBS: dict[str, tuple[str, str, str]] = {
 }
 
 
+# What to type first; the last line of the verb's help page.
+EXAMPLES: dict[str, str] = {
+    "demo": "",
+    "ask": '"Which functions cost the most?"',
+    "chat": "--session monday",
+    "sessions": "list",
+    "scan": "--deep 5 --csv account.csv",
+    "recommend": "FUNCTION --objective 'slo:p95<800ms'",
+    "tune": "FUNCTION --dry-run",
+    "plan": "FUNCTION --memory 1024",
+    "approve": "PLAN",
+    "apply": "PLAN",
+    "watch": "PLAN",
+    "rollback": "PLAN",
+    "history": "--json",
+    "evaluate": "--sample-size 20",
+    "compare": "RUN_A RUN_B",
+    "questions": "list",
+    "traces": "list --filter \"attributes.success = 'False'\"",
+    "doctor": "--account aws --profile my-profile",
+    "ui": "--port 5001",
+    "sandbox": "serve --port 4600",
+    "config": "show agent",
+    "mcp": "--account sandbox",
+}
+
 # The engine's matrices are small: threads inside the linear algebra slow them down tenfold.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -62,6 +92,7 @@ class LazyGroup(click.Group):
         module_name, attribute, _ = VERBS[cmd_name]
         module = importlib.import_module(f"lambda_autotuner.cli.{module_name}")
         command: click.Command = getattr(module, attribute)
+        command.epilog = f"Example: lambda-autotuner {cmd_name} {EXAMPLES[cmd_name]}".rstrip()
         return command
 
     def format_commands(
@@ -100,11 +131,28 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command and end with an exit code of the documented set."""
     for variable in _ONE_THREAD:
         os.environ.setdefault(variable, "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character gets a question mark, not a crash.
+            stream.reconfigure(errors="replace")
     sys.exit(run(cli, arguments))
 
 
 def run(command: click.Command, arguments: list[str] | None = None, **extra: Any) -> int:
-    """Run a click command; every expected failure becomes one clear line and its exit code."""
+    """Run a click command; every failure becomes one clear line and its exit code."""
+    try:
+        return _run(command, arguments, extra)
+    except Exception as error:  # noqa: BLE001 - the outermost door: nobody is shown a stack trace
+        _LOG.debug("an unexpected error", exc_info=True)
+        click.echo(
+            f"error: unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]}. This is "
+            "a defect of lambda-autotuner; `-vv` shows where.",
+            err=True,
+        )
+        return EXIT_NEGATIVE
+
+
+def _run(command: click.Command, arguments: list[str] | None, extra: dict[str, Any]) -> int:
     try:
         result = command.main(
             args=arguments, prog_name="lambda-autotuner", standalone_mode=False, **extra

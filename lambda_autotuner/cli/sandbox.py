@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lambda_autotuner.cli.door import Door, common_options, pass_door
+from lambda_autotuner.cli.door import Door, Finite, common_options, pass_door
 from lambda_autotuner.errors import EXIT_NEGATIVE, UsageError
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -77,15 +77,17 @@ def exports(endpoint_url: str, region: str = "us-east-1") -> list[str]:
     help="How many functions; the catalogue's by default.",
 )
 @click.option(
-    "--seed", type=int, default=7, show_default=True, help="What everything random follows from."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="What everything random follows from.",
 )
 @click.option("--now", help="Let the clock stand at this time (it ticks per request).")
-@click.option(
-    "--settle", type=click.FloatRange(0, 3600), help="Seconds for which an update is in progress."
-)
+@click.option("--settle", type=Finite(0, 3600), help="Seconds for which an update is in progress.")
 @click.option(
     "--pace",
-    type=click.FloatRange(0, 100),
+    type=Finite(0, 100),
     default=0.0,
     show_default=True,
     help="0 accounts durations, 1 waits them out.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lambda_autotuner.cli.door import Door, common_options, pass_door
+from lambda_autotuner.cli.door import Door, Finite, common_options, pass_door
 from lambda_autotuner.cli.sizing_options import choices_of, show, sizing_options
 
 if TYPE_CHECKING:
@@ -40,17 +40,17 @@ _MEASURING = (
                  help="Measure a temporary copy instead of versions of the function itself."),
     click.option("--concurrency", type=click.IntRange(1, 50), default=1, show_default=True,
                  help="Invocations under way at once."),
-    click.option("--pause", type=click.FloatRange(0, 60_000), default=0.0, metavar="MS",
+    click.option("--pause", type=Finite(0, 60_000), default=0.0, metavar="MS",
                  help="Pause after each invocation, in ms."),
     click.option("--allowed-error", multiple=True, metavar="TYPE",
                  help="An error type that counts as success (repeatable)."),
     click.option("--telemetry/--no-telemetry", default=None,
                  help="Let durations of production count too (default: only with --events)."),
     click.option("--max-invocations", type=click.IntRange(1, 10_000), help="Most invocations."),
-    click.option("--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD",
+    click.option("--max-cost", type=Finite(0, min_open=True), metavar="USD",
                  help="Most that they may cost together."),
-    click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Longest time."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the search."),
+    click.option("--max-seconds", type=Finite(0, min_open=True), help="Longest time."),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Randomness of the search."),
     click.option("--power-tuning", "power_tuning",
                  type=click.Path(dir_okay=False, path_type=Path),
                  help="An input file of AWS Lambda Power Tuning, mapped to these options."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lambda_autotuner.cli.door import Door, common_options, pass_door
+from lambda_autotuner.cli.door import Door, Finite, common_options, pass_door
 from lambda_autotuner.errors import EXIT_DONE, EXIT_NEGATIVE
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 @click.command("watch")
 @click.argument("plan")
 @click.option("--once", is_flag=True, help="Look once instead of until it is decided.")
-@click.option(
-    "--interval", type=click.FloatRange(min=1), default=60.0, show_default=True, metavar="SECONDS"
-)
+@click.option("--interval", type=Finite(min=1), default=60.0, show_default=True, metavar="SECONDS")
 @common_options
 @pass_door
 def command(door: Door, /, *, plan: str, once: bool, interval: float) -> int:

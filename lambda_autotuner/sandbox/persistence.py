@@ -119,7 +119,9 @@ class Store:
             found = json.loads(self.address_path.read_bytes())
         except (FileNotFoundError, ValueError):
             return None
-        return found if isinstance(found, dict) else None
+        if not isinstance(found, dict) or not isinstance(found.get("endpoint_url"), str):
+            return None
+        return found if isinstance(found.get("pid"), int) else None
 
     def forget_address(self) -> None:
         """The server leaves; only its own entry is removed."""

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import filelock
 
-from lambda_autotuner.errors import AccountError
+from lambda_autotuner.errors import AccountError, UsageError
 from lambda_autotuner.sandbox.persistence import Store
 from lambda_autotuner.sandbox.serving import Options
 
@@ -282,9 +282,9 @@ def _start(options: Options, *, detached: bool, log_path: Path | None) -> Sandbo
     facts = json.loads(line) if line else {"error": "the server ended while starting"}
     if "error" in facts:
         child.wait(STOP_SECONDS)
-        raise AccountError(
-            f"The sandbox did not start: {facts['error']}", remedy=facts.get("remedy")
-        )
+        # What was asked for cannot be had (a curves file, a port), or the server itself failed.
+        error = UsageError if facts.get("kind") == UsageError.__name__ else AccountError
+        raise error(f"The sandbox did not start: {facts['error']}", remedy=facts.get("remedy"))
     return SandboxProcess(str(facts["endpoint_url"]), int(facts["pid"]), child)
 
 

@@ -39,6 +39,12 @@ def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
         "HTTP_PROXY": "http://127.0.0.1:9",
         "LAMBDA_AUTOTUNER_ACCOUNT": "aws",
         "LAMBDA_AUTOTUNER_REGION": "eu-west-3",
+        # Nor does it mind what its folder is called, where it cannot write, or a plain terminal.
+        "LAMBDA_AUTOTUNER_STATE_DIR": str(tmp_path / "my stäte ☂"),
+        "HOME": "/nonexistent",
+        "TERM": "dumb",
+        "LC_ALL": "C",
+        "COLUMNS": "40",
     }
     result = subprocess.run(
         [str(COMMAND), "demo", "--json", "--curves", str(curves)],
