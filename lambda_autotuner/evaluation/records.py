@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
@@ -230,10 +231,17 @@ class RunFolder:
     def append(self, result: Result) -> None:
         """Write one result through to the disk; after that it is finished for good."""
         line = json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + "\n"
-        with (self.path / RESULTS).open("ab") as file:
+        path = self.path / RESULTS
+        with _writing(path), path.open("ab") as file:
             file.write(line.encode("utf-8", "replace"))
             file.flush()
             os.fsync(file.fileno())
+
+    def report(self, page: str) -> None:
+        """Write the page for people."""
+        path = self.path / REPORT
+        with _writing(path):
+            path.write_text(page, encoding="utf-8")
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the summary; the run counts as finished from here on."""
@@ -246,11 +254,28 @@ class RunFolder:
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         temporary = self.path / f".{name}.tmp"
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2, ensure_ascii=False, default=str)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path / name)
+        with _writing(self.path / name):
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(content, file, indent=2, ensure_ascii=False, default=str)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path / name)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """A full or lost disk becomes one line; what is on it already stays good.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            remedy="Make room; the same command continues where this one stopped.",
+        ) from error
 
 
 def _read_json(path: Path, problem: str) -> dict[str, Any]:

@@ -293,7 +293,7 @@ def _write_report(
         facts=facts,
         trace_link=_trace_link(tracing),
     )
-    (folder.path / REPORT).write_text(page, encoding="utf-8")
+    folder.report(page)
 
 
 def _tracing_line(tracing: Any) -> str:

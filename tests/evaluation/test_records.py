@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 from datetime import UTC, datetime
 
 import pytest
@@ -98,3 +100,24 @@ def test_a_newer_or_damaged_folder_is_refused(tmp_path) -> None:
     with pytest.raises(UsageError, match=folder.name):
         folder.description()
     assert RunFolder.unfinished(tmp_path, plan()) is None
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on_from_there(tmp_path, make_result) -> None:
+    folder = RunFolder.create(tmp_path, plan(), datetime(2026, 3, 11, tzinfo=UTC))
+    folder.append(make_result("q-1"))
+    # The kernel's limit on file sizes fails a write as a full disk does, half of a line written.
+    room = (folder.path / RESULTS).stat().st_size + 200
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(UsageError, match="cannot be written.*continues where"):
+            folder.append(make_result("q-2"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    again = RunFolder.unfinished(tmp_path, plan())
+    assert again is not None
+    again.repair()
+    again.append(make_result("q-2"))
+    assert [result.question_id for result in again.results()] == ["q-1", "q-2"]
