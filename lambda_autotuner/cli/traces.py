@@ -310,6 +310,8 @@ def sync(door: Door, seconds: float) -> None:
     troubles = [t for t in result.get("destinations", {}).values() if t.get("code")]
     for trouble in troubles:
         door.say(f"{trouble['reason']} {trouble['remedy'] or ''}".strip(), style="yellow")
+    if result.get("busy"):
+        door.say("Another process delivers at this moment; what waits is in its hands.")
     if result["pending"] and (troubles or result.get("timeout")):
         raise SystemExit(EXIT_ACCOUNT)
     if result["rejected"]:
