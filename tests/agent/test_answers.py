@@ -13,6 +13,7 @@ from lambda_autotuner.agent.planner.chat_model import OfflinePlanner
 from lambda_autotuner.agent.tools import catalogue
 from lambda_autotuner.aws.functions import get_function
 from lambda_autotuner.errors import RefusedError, UsageError
+from lambda_autotuner.settings import AgentSettings
 
 QUESTIONS = (
     "How much memory does otp-sender have?",
@@ -213,6 +214,25 @@ def test_forty_tools_run_side_by_side(shared_workspace):
 
         agent._runtime.run(all_of_them())
     assert not together.broken
+
+
+def test_a_tool_that_hangs_leaves_time_for_an_answer_before_the_deadline(
+    shared_workspace, monkeypatch
+):
+    from dataclasses import replace
+
+    never = threading.Event()
+    tools = catalogue()._tools
+    hanging = replace(tools["get_cost"], run=lambda *_: never.wait(20))
+    monkeypatch.setitem(tools, "get_cost", hanging)
+    limits = AgentSettings(deadline_seconds=5)
+    settings = shared_workspace.settings.model_copy(update={"agent": limits})
+    with build_agent("offline", settings, workspace=shared_workspace) as agent:
+        answer = agent.ask("cost and memory of otp-sender")
+        never.set()
+    assert answer.usage.duration_seconds < limits.deadline_seconds
+    assert "128 MB" in answer.text
+    assert ("get_cost", "timed_out") in [(call.name, call.error) for call in answer.tool_calls]
 
 
 def test_a_defect_in_a_tool_costs_one_fact_not_the_answer(shared_workspace, monkeypatch):

@@ -96,6 +96,20 @@ def test_whether_a_timeout_fits_is_judged_by_the_metrics():
         assert "get_metrics" in _calls(text)
 
 
+def test_a_setting_of_nothing_is_asked_back_and_not_ranked():
+    assert _calls("what's its handler") == {}
+    turns = ("when was image-resize updated last", "what's its handler")
+    assert set(_calls(*turns)) == {"get_configuration"}
+
+
+def test_a_change_in_french_or_german_is_a_wish():
+    for text in (
+        "réduis la mémoire de image-resize à 512 MB",
+        "setze den Speicher von image-resize auf 512 MB",
+    ):
+        assert _calls(text)["plan_change"] == {"function": "image-resize", "memory_mb": 512}
+
+
 def test_a_plan_is_no_function():
     calls = _calls("approve plan p-1234567")
     assert calls["apply_change"] == {"plan_id": "p-1234567"}

@@ -166,7 +166,7 @@ def _for_topic(question: Question) -> Iterable[Call]:  # noqa: C901, PLR0912 - o
             yield Call("list_dashboards", {})
         case "log_groups":
             yield Call("list_log_groups", {})
-        case "unclear" if question.aspects and not question.wish:
+        case "unclear" if question.aspects and not question.wish and not question.lacks_function:
             yield _call(
                 "scan_fleet",
                 {

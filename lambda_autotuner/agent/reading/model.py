@@ -100,6 +100,15 @@ class Question:
             and not self.about("errors", "count")
         )
 
+    @property
+    def lacks_function(self) -> bool:
+        """Whether one function's settings are asked for and none is named."""
+        return (
+            self.topic == "unclear"
+            and not self.functions
+            and set(self.aspects) == {"configuration"}
+        )
+
     def about(self, *concepts: str) -> bool:
         """Whether one of the concepts was named."""
         return any(concept in self.concepts for concept in concepts)

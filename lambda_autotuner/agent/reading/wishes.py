@@ -39,7 +39,7 @@ _POLITE = re.compile(
 _CHANGE = re.compile(
     r"\b(set|change|update|modify|increase|decrease|raise|reduce|lower|bump|drop|switch|move|migrate|resize|"
     r"adjust|configure|give|put|make|double|halve|enable|disable|turn|cut|upgrade|downgrade|shrink|grow|scale|"
-    r"convert|reconfigure|assign|allocate|limit|cap|reserve|remove|setze?|stelle?|ändere|erhöhe|senke|verringere|cambia|pon|sube|baja|aumenta|reduce|mets|change|augmente|diminue|règle|remember to set)\b",
+    r"convert|reconfigure|assign|allocate|limit|cap|reserve|remove|setze?|stelle?|ändere|erhöhe|senke|verringere|cambia|pon|sube|baja|aumenta|mets|mettez|passe|augmentez?|diminuez?|réduis(?:ez)?|règle|remember to set)\b",
     re.IGNORECASE,
 )
 _MORE_OR_LESS = re.compile(

@@ -140,6 +140,8 @@ def _canned(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, flat
                 "Values of environment variables and secrets are never read out; I see only their names."
                 + _secret_names(turn)
             ]
+        case "unclear" if question.lacks_function and wish is None:
+            return ["Which function do you mean? " + WHAT_I_CAN_DO]
         case "unclear" if not question.aspects and wish is None:
             return ["I am not sure what you mean. " + WHAT_I_CAN_DO]
         case _:
