@@ -190,3 +190,17 @@ def test_each_runtime_tells_of_failures_in_its_own_words(runtime, line, members)
     assert line in failures.log_text(None, runtime, "rid", "2026-11-22T10:00:00.000Z")
     body = failures.payload(None, runtime, "rid")
     assert set(body) == {"errorType", "errorMessage"} | members
+
+
+def test_failures_of_every_kind_of_function_can_be_read(connect):
+    logs = connect("logs")
+    now = int(time.time() * 1000)
+    pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/aws/lambda/")
+    groups = [group["logGroupName"] for page in pages for group in page["logGroups"]]
+    failed = [
+        logs.filter_log_events(
+            logGroupName=group, startTime=now - 3_600_000, filterPattern="ERROR", limit=5
+        )["events"]
+        for group in groups
+    ]
+    assert sum(map(bool, failed)) > len(groups) / 5

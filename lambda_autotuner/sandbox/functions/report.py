@@ -146,8 +146,8 @@ def about(archetype: str) -> Archetype | None:
 def application_lines(facts: Facts, kind: Archetype | None) -> list[str]:
     """What the function's own code writes."""
     found = []
+    stamp = utc(facts.timestamp_ms)
     if kind is not None and kind.application_lines:
-        stamp = utc(facts.timestamp_ms)
         found = [f"{stamp}\t{facts.request_id}\t{line}\n" for line in kind.application_lines]
     if facts.outcome is Outcome.ERROR:
         runtime = facts.configuration.runtime
