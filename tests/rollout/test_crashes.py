@@ -230,7 +230,7 @@ def stranger_once(make_world, seed: int) -> str:
 
 
 def test_two_processes_write_once_and_strangers_are_respected(make_world, processes):
-    for number in range(5):
+    for number in range(10):
         race_once(make_world, processes)
         stranger_once(make_world, number)
 

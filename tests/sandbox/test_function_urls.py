@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import time
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
@@ -210,27 +211,34 @@ def test_a_real_handler_behind_a_url():
         stream = functions.invoke_with_response_stream(
             FunctionName="f", Payload=json.dumps({"rawPath": "/", "body": "x" * 40_000})
         )["EventStream"]
-        events = list(stream)
+        with closing(stream):
+            events = list(stream)
         parts = [event["PayloadChunk"]["Payload"] for event in events if "PayloadChunk" in event]
         assert len(parts) > 1
         assert json.loads(b"".join(parts))["body"] == "x" * 40_000
         functions.close()
 
 
+def read(answer):
+    with closing(answer["EventStream"]) as stream:
+        return list(stream)
+
+
 def test_response_streams(functions):
     answer = functions.invoke_with_response_stream(FunctionName="geo-lookup", LogType="Tail")
     assert answer["StatusCode"] == 200
-    events = list(answer["EventStream"])
+    events = read(answer)
     assert json.loads(events[0]["PayloadChunk"]["Payload"])["body"] == "geo-lookup done"
     tail = base64.b64decode(events[-1]["InvokeComplete"]["LogResult"]).decode()
     assert tail.splitlines()[-1].startswith("REPORT RequestId: ")
     complete: dict[str, str] = {}
     for _ in range(10):
         answer = functions.invoke_with_response_stream(FunctionName="timeout-loop")
-        complete = list(answer["EventStream"])[-1]["InvokeComplete"]
+        complete = read(answer)[-1]["InvokeComplete"]
         if complete:
             break
     assert complete["ErrorCode"] == "Unhandled"
     assert "Task timed out" in complete["ErrorDetails"]
     dry = functions.invoke_with_response_stream(FunctionName="geo-lookup", InvocationType="DryRun")
     assert dry["StatusCode"] == 204
+    dry["EventStream"].close()

@@ -199,8 +199,8 @@ def test_failures_of_every_kind_of_function_can_be_read(connect):
     groups = [group["logGroupName"] for page in pages for group in page["logGroups"]]
     failed = [
         logs.filter_log_events(
-            logGroupName=group, startTime=now - 3_600_000, filterPattern="ERROR", limit=5
+            logGroupName=group, startTime=now - 600_000, filterPattern="ERROR", limit=5
         )["events"]
         for group in groups
     ]
-    assert sum(map(bool, failed)) > len(groups) / 5
+    assert sum(map(bool, failed)) > 5
