@@ -112,8 +112,8 @@ def runtime_version(facts: Facts) -> tuple[str, str] | None:
 
 def opening(facts: Facts) -> list[str]:
     """What a new environment writes to its stream before its first invocation (Text format)."""
-    version = runtime_version(facts)
-    if facts.init_ms is None or version is None:
+    version = None if facts.init_ms is None else runtime_version(facts)
+    if version is None:
         return []
     start = f"Runtime Version: {version[0]}\tRuntime Version ARN: {version[1]}\n"
     if not facts.restored:

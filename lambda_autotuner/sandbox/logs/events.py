@@ -16,7 +16,7 @@ from lambda_autotuner.sandbox.call import Call
 from lambda_autotuner.sandbox.errors import ServiceError
 from lambda_autotuner.sandbox.logs import embedded_metrics, groups, streams
 from lambda_autotuner.sandbox.logs.pattern_values import PatternError
-from lambda_autotuner.sandbox.logs.patterns import matcher
+from lambda_autotuner.sandbox.logs.patterns import Terms, matcher
 from lambda_autotuner.sandbox.logs.reader import Event, StreamFilter, events
 from lambda_autotuner.sandbox.logs.state import StoredEvent
 from lambda_autotuner.sandbox.registry import Params, Result, operation
@@ -99,7 +99,15 @@ def filter_log_events(call: Call, params: Params) -> Result:
     found: list[dict[str, Any]] = []
     size = scanned = 0
     more = False
-    for event in events(call, group, start_ms, end_ms, newest_first=newest_first, streams=wanted):
+    for event in events(
+        call,
+        group,
+        start_ms,
+        end_ms,
+        newest_first=newest_first,
+        streams=wanted,
+        terms=test if isinstance(test, Terms) else None,
+    ):
         if place.passed(event):
             continue
         if len(found) >= limit or size >= PAGE_BYTES or scanned >= SCANNED:

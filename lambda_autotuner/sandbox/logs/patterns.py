@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from lambda_autotuner.sandbox.logs import json_patterns
@@ -17,6 +18,7 @@ Matcher: TypeAlias = Callable[[str], bool]
 
 _TERM: Final = re.compile(r'\s*([-?]?)(?:"((?:[^"\\]|\\.)*)"|%((?:[^%\\]|\\.)*)%|([^\s"]+))')
 _MAX_LENGTH: Final = 1024
+_CHANGING: Final = re.compile(r"[0-9a-f.:TZ+-]+")
 _FIELD: Final = re.compile(r"\s*([\w.\-$]+)?\s*(?:(!=|<=|>=|=|<|>)\s*(.+?))?\s*\Z", re.DOTALL)
 
 
@@ -38,11 +40,53 @@ def matcher(pattern: str | None) -> Matcher | None:
     return _terms_matcher(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Terms must all appear, `-term` must not; with nothing but `?term`s, any of them does.
+
+    Attributes:
+        required: What every message must meet.
+        excluded: What none may meet.
+        optional: What at least one must meet where nothing else is asked for.
+        words: Words of which a message must have all, or one where all are `?term`s.
+    """
+
+    required: tuple[Matcher, ...]
+    excluded: tuple[Matcher, ...]
+    optional: tuple[Matcher, ...]
+    words: tuple[str, ...]
+
+    @property
+    def any_word(self) -> bool:
+        """Whether one of the words is enough."""
+        return bool(self.optional) and not self.required and not self.excluded
+
+    def __call__(self, message: str) -> bool:
+        """Whether a message meets the pattern."""
+        if self.any_word:
+            return any(test(message) for test in self.optional)
+        required = all(test(message) for test in self.required)
+        return required and not any(test(message) for test in self.excluded)
+
+    def never_in(self, like: str) -> bool:
+        """Whether no message can meet the pattern that differs from `like` only in ids and numbers.
+
+        Ids, numbers and times are made of the characters of `_CHANGING`; a part of a word that has
+        none of them comes from the text that stays.
+        """
+        missing = [
+            any(part not in like for part in _CHANGING.split(word) if part) for word in self.words
+        ]
+        if self.any_word:
+            return len(self.words) == len(self.optional) and all(missing)
+        return any(missing)
+
+
 def _terms_matcher(text: str) -> Matcher:
-    """Terms must all appear, `-term` must not; with nothing but `?term`s, any of them does."""
     required: list[Matcher] = []
     excluded: list[Matcher] = []
     optional: list[Matcher] = []
+    words: dict[str, list[str]] = {"": [], "-": [], "?": []}
     position = 0
     while position < len(text):
         match = _TERM.match(text, position)
@@ -57,14 +101,13 @@ def _terms_matcher(text: str) -> Matcher:
             if quoted is None and re.search(r"[{}\[\]()]", word):
                 raise PatternError("Invalid character(s) in term")
             test = _containing(word)
+            words[sign].append(word)
         {"": required, "-": excluded, "?": optional}[sign].append(test)
         while position < len(text) and text[position].isspace():
             position += 1
-    if optional and not required and not excluded:
-        return lambda message: any(test(message) for test in optional)
-    return lambda message: (
-        all(test(message) for test in required) and not any(test(message) for test in excluded)
-    )
+    only_optional = optional and not required and not excluded
+    known = words["?"] if only_optional else words[""]
+    return Terms(tuple(required), tuple(excluded), tuple(optional), tuple(known))
 
 
 def _containing(word: str) -> Matcher:

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambda_autotuner.sandbox.call import Call
+from lambda_autotuner.sandbox.functions.records import FunctionRecord
 from lambda_autotuner.sandbox.logs import groups
 from lambda_autotuner.sandbox.logs.invocations import invocations
+from lambda_autotuner.sandbox.logs.patterns import Terms
 from lambda_autotuner.sandbox.logs.state import GroupSettings, StoredStream
 from lambda_autotuner.sandbox.world import logbook, telemetry
 from lambda_autotuner.sandbox.world.columns import Columns
@@ -47,14 +49,25 @@ def events(
     *,
     newest_first: bool = False,
     streams: StreamFilter | None = None,
+    terms: Terms | None = None,
 ) -> Iterator[Event]:
-    """Events in [start_ms, end_ms) in order of time."""
+    """Events in [start_ms, end_ms) in order of time.
+
+    Args:
+        call: who asks, and when.
+        group: the log group.
+        start_ms: first moment, epoch ms.
+        end_ms: the moment after the last one.
+        newest_first: against the order of time.
+        streams: which streams count; all without it.
+        terms: invocations none of whose lines can meet these may be left out.
+    """
     start_ms = max(start_ms, groups.kept_from(call, group))
     end_ms = min(end_ms, call.now_ms + 1)
     parts: list[Iterable[Event]] = []
     if start_ms < end_ms:
         parts += [
-            _generated(call, group, function, start_ms, end_ms, newest_first, streams)
+            _generated(call, group, function, start_ms, end_ms, newest_first, streams, terms)
             for function in logbook.functions_of_group(call.region, group.name)
         ]
     stored = [
@@ -90,6 +103,7 @@ def _generated(
     end_ms: int,
     newest_first: bool,  # noqa: FBT001 - a private relay of the public keyword
     streams: StreamFilter | None,
+    terms: Terms | None,
 ) -> Iterator[Event]:
     """Lines of a function, hour by hour and in small steps: most readers want one page only."""
     gone = frozenset(group.deleted_streams)
@@ -102,6 +116,8 @@ def _generated(
         table = invocations(call.region, function, first_ms, last_ms, single=True)
         if streams is not None or gone:
             table = table.where(_of_streams(table, streams, gone))
+        if terms is not None and not any(first_ms <= at < last_ms for at, _ in record.history):
+            table = table.where(_promising(table, record, call.region_name, terms))
         rows = range(len(table))
         for row in reversed(rows) if newest_first else rows:
             lines = logbook.of_row(table, row, record, call.region_name)
@@ -109,6 +125,23 @@ def _generated(
                 yield Event(
                     line.timestamp_ms, line.message, line.stream, line.event_id, line.timestamp_ms
                 )
+
+
+def _promising(
+    table: Columns, record: FunctionRecord, region_name: str, terms: Terms
+) -> NDArray[np.bool_]:
+    """Which invocations may have a line with the terms: lines of a kind differ in ids and numbers.
+
+    A busy function writes a hundred thousand lines an hour, of which a search for errors wants few.
+    """
+    kept = np.ones(len(table), np.bool_)
+    identity = np.stack([table.outcome, table.version, np.isnan(table.init_ms)], axis=1)
+    _, first, place = np.unique(identity, axis=0, return_index=True, return_inverse=True)
+    for kind, row in enumerate(first):
+        lines = logbook.of_row(table, int(row), record, region_name)
+        if all(terms.never_in(line.message) for line in lines):
+            kept[place.reshape(-1) == kind] = False
+    return kept
 
 
 def _of_streams(
