@@ -44,7 +44,7 @@ _UNITS: dict[str, tuple[float, ...]] = {
 }
 _UNIT = "|".join(sorted((re.escape(unit) for unit in _UNITS if unit), key=len, reverse=True))
 _NUMBER = re.compile(
-    rf"(?<![\w.\[/-])(?P<sign>-)?(?P<usd>\$)?(?P<digits>(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:\.\d+)?(?:e[-+]?\d+)?)(?:\s?(?P<unit>{_UNIT})(?![\w/]))?",
+    rf"(?<![\w.\[/-])(?P<sign>-)?(?P<usd>\$)?(?P<digits>(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:\.\d+)?(?:e[-+]?\d{{1,2}}(?!\w))?)(?:\s?(?P<unit>{_UNIT})(?![\w/]))?",
     re.IGNORECASE,
 )
 _PROTECTED = re.compile(
@@ -58,7 +58,7 @@ _PROTECTED = re.compile(
 _ARITHMETIC = re.compile(
     r"(?P<a>-?\$?[\d,]*\.?\d+)\s*(?:%|[A-Za-z]+)?\s*(?P<op>[-+*/x\u00d7\u00f7\u2212])\s*(?P<b>\$?[\d,]*\.?\d+)\s*(?:%|[A-Za-z]+)?\s*=\s*(?P<c>-?\$?[\d,]*\.?\d+)"
 )
-_STRING_NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+_STRING_NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d{1,2}(?!\w))?")
 _SMALL_COUNTS = frozenset({0.0, 1.0, 2.0})
 """`one of`, `both`: words of grammar, not measurements."""
 _PLAIN_PERCENT = 100.0

@@ -44,6 +44,7 @@ _UNITS: dict[str, tuple[Dimension, float]] = {
     **{name: ("usd", factor) for name, factor in _USD.items()},
     **{name: ("percent", factor) for name, factor in _PERCENT.items()},
 }
+# An exponent has two digits at most: `28e0427667` is a piece of an id.
 # Dates, clock times, identifiers and addresses hold digits that state no quantity.
 _NOT_QUANTITIES = re.compile(
     r"\d{4}-\d\d-\d\d(?:[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:z|[+-]\d\d:?\d\d)?"
@@ -56,7 +57,7 @@ _NOT_QUANTITIES = re.compile(
 _NUMBER = re.compile(
     r"(?P<sign>(?<![\w.])[-+\u2212])?(?P<currency>(?:US)?\$\s?)?"
     r"(?<![\w.-])(?P<digits>\d{1,3}(?:[,\u2009\u202f\u00a0']\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
-    r"(?P<exponent>e[-+]?\d+)?",
+    r"(?P<exponent>e[-+]?\d{1,2}(?!\w))?",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"\s?-?(%|¢|[a-zµ]+)", re.IGNORECASE)

@@ -66,3 +66,8 @@ def test_a_text_can_neither_act_nor_lead_away():
 def test_names_of_functions_are_no_secrets():
     text = "auth-token-validator: 15,704 errors"
     assert clean(text, names=["auth-token-validator"]) == text
+
+
+def test_an_id_that_looks_like_a_power_of_ten_is_read_as_no_such_thing():
+    for text in ("request 28e0427667 failed", "hash 1e999 and 5e400000"):
+        assert ground(text, LEDGER).text.startswith(text[:4])

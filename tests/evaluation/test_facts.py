@@ -53,6 +53,13 @@ def test_names_dates_and_identifiers_state_no_quantity(text) -> None:
     assert list(find_quantities(text)) == []
 
 
+def test_a_piece_of_an_id_is_no_power_of_ten() -> None:
+    # Plan and request ids are hexadecimal: some look like 28 times ten to the 427,667.
+    for text in ("id 28e0427667", "plan p-28e0427667", "5e400000-1c2d of x"):
+        assert all(quantity.value < 1_000 for quantity in find_quantities(text))
+    assert [q.value for q in find_quantities("2.5e-4 usd")] == [0.00025]
+
+
 @given(st.text(max_size=200))
 @settings(max_examples=80)
 def test_any_text_can_be_read(text) -> None:

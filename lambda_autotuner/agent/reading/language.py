@@ -120,7 +120,7 @@ class Lexicon:
         """The one vocabulary word that `word` is a typing error of, if there is just one."""
         if min(len(spoken), len(word) + 1) < _TYPO_LENGTH or not spoken.isalpha():
             return None
-        if spoken in self._ordinary:
+        if spoken in self._ordinary or spoken.removesuffix("s") in self._ordinary:
             return None
         allowed = 1 if len(spoken) < _LONG_TYPO_LENGTH else 2
         best: list[str] = []
