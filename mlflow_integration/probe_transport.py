@@ -193,6 +193,14 @@ def tls_error(destination: Destination, address: str, error: ssl.SSLError) -> Pr
             f"{address} wants a certificate of ours ({said})",
             f"{KEPT}; set MLFLOW_TRACKING_CLIENT_CERT_PATH to a PEM file with certificate and key.",
         )
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "eof" in text:
+        # A server that misses our certificate may hang up before its alert arrives.
+        return ProbeError(
+            "tls",
+            f"{address} hung up while TLS was agreed on ({said})",
+            f"{KEPT}; if it wants a certificate of ours, set MLFLOW_TRACKING_CLIENT_CERT_PATH to a "
+            "PEM file with certificate and key.",
+        )
     if "wrong version number" in text or "record layer failure" in text:
         return ProbeError(
             "tls", f"{address} does not speak TLS ({said})", f"{KEPT}; write http:// there."
