@@ -20,7 +20,7 @@ from lambda_autotuner.agent.decisions import carry_out
 from lambda_autotuner.agent.graph import compile_graph
 from lambda_autotuner.agent.planner.chat_model import CURRENT_TURN
 from lambda_autotuner.agent.prompts import prompt_version, prompt_versions
-from lambda_autotuner.agent.proposals import pending_proposals
+from lambda_autotuner.agent.proposals import pending_proposals, refused
 from lambda_autotuner.agent.providers import (
     Choice,
     price_per_token,
@@ -29,7 +29,7 @@ from lambda_autotuner.agent.providers import (
 from lambda_autotuner.agent.reading.question import read_question
 from lambda_autotuner.agent.runtime import Runtime
 from lambda_autotuner.agent.sessions import SessionStore, check_name
-from lambda_autotuner.agent.shown import shown_lists
+from lambda_autotuner.agent.shown import shown_lists, shown_proposals
 from lambda_autotuner.agent.survey import Survey, survey
 from lambda_autotuner.agent.tools.context import ToolContext
 from lambda_autotuner.agent.turn import Progress, Turn
@@ -99,6 +99,7 @@ class Agent:
         approve: Approve | None = None,
         *,
         listener: Listener | None = None,
+        read_only: bool = False,
     ) -> Answer:
         """Answer one question.
 
@@ -108,13 +109,16 @@ class Agent:
             approve: asked once for each proposal, after the dry run; True carries it out. Without
                 it proposals stay pending.
             listener: told about progress, from the agent's own thread.
+            read_only: leave no proposal and decide about none, whatever is asked.
 
         Raises:
             AutotunerError: the account cannot be reached, or the model's provider refused the
                 credentials.
         """
         with self._execution(question, session_id) as execution:
-            answer = self._runtime.run(self._answer(question, session_id, listener, execution))
+            answer = self._runtime.run(
+                self._answer(question, session_id, listener, execution, read_only=read_only)
+            )
             if approve is not None and answer.proposals:
                 answer = self._decide_now(answer, approve, execution)
             return self._conclude(answer, execution)
@@ -126,10 +130,13 @@ class Agent:
         approve: Approve | None = None,
         *,
         listener: Listener | None = None,
+        read_only: bool = False,
     ) -> Answer:
         """The same as `ask`, awaited from any event loop."""
         with self._execution(question, session_id) as execution:
-            work = self._runtime.submit(self._answer(question, session_id, listener, execution))
+            work = self._runtime.submit(
+                self._answer(question, session_id, listener, execution, read_only=read_only)
+            )
             answer = await asyncio.wrap_future(work)
             if approve is not None and answer.proposals:
                 answer = await self._adecide_now(answer, approve, execution)
@@ -196,17 +203,29 @@ class Agent:
         )
 
     async def _answer(
-        self, question: str, session_id: str | None, listener: Listener | None, execution: Any
+        self,
+        question: str,
+        session_id: str | None,
+        listener: Listener | None,
+        execution: Any,
+        *,
+        read_only: bool,
     ) -> Answer:
         question = question[:MAX_QUESTION_CHARACTERS]
         if session_id is None:
-            return await self._turn(question, None, listener, execution)
+            return await self._turn(question, None, listener, execution, read_only=read_only)
         name = check_name(session_id)
         async with self._locks.setdefault(name, asyncio.Lock()):
-            return await self._turn(question, name, listener, execution)
+            return await self._turn(question, name, listener, execution, read_only=read_only)
 
     async def _turn(
-        self, question: str, session: str | None, listener: Listener | None, execution: Any
+        self,
+        question: str,
+        session: str | None,
+        listener: Listener | None,
+        execution: Any,
+        *,
+        read_only: bool,
     ) -> Answer:
         from langchain_core.messages import HumanMessage
 
@@ -230,6 +249,7 @@ class Agent:
             listener=listener,
             price_per_token=price_per_token(choice.name),
             known_proposals=waiting,
+            read_only=read_only,
             trace_id=getattr(execution, "trace_id", None),
             runtime=self._runtime,
             toolbox=ToolContext(
@@ -243,6 +263,8 @@ class Agent:
         )
         for gap in seen.gaps:
             turn.add_gap(gap)
+        if waiting and not read_only:
+            await self._runtime.blocking(lambda: self._withdraw(turn, shown_proposals(history)))
         token = CURRENT_TURN.set(turn)
         try:
             graph = compile_graph(choice, self._fallback, checkpointer)
@@ -284,6 +306,18 @@ class Agent:
         return self._choice
 
     # -- decisions ----------------------------------------------------------------------------
+
+    def _withdraw(self, turn: Turn, shown: Sequence[str]) -> None:
+        """Reject what the person has just said no to; a no is never left waiting."""
+        for proposal in refused(turn.question.wish, turn.known_proposals, shown):
+            try:
+                self.decide(proposal.id, approved=False, reason=turn.question.text[:200])
+            except AutotunerError as error:
+                _LOG.info("proposal %s could not be rejected: %s", proposal.id, error)
+                continue
+            turn.withdrawn.append(proposal)
+        gone = {proposal.id for proposal in turn.withdrawn}
+        turn.known_proposals = tuple(p for p in turn.known_proposals if p.id not in gone)
 
     def _decide_now(self, answer: Answer, approve: Approve, execution: Any) -> Answer:
         decisions = []

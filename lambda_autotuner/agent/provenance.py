@@ -38,6 +38,12 @@ def check_call(tool: Tool, arguments: Mapping[str, Any], turn: Turn) -> None:
         ToolError: `out_of_scope` for a read, `not_asked_for` for a write.
     """
     if tool.kind == "write":
+        if turn.read_only:
+            raise ToolError(
+                ErrorCode.REFUSED,
+                "This door is read-only: it leaves no proposal.",
+                remedy="Ask for the change with `lambda-autotuner chat`.",
+            )
         _check_write(tool, arguments, turn)
     else:
         _check_read(tool, arguments, turn)

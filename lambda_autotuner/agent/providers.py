@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,18 @@ ADVANCED_CHARACTERS = 8_000
 _RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _AUTHENTICATION = frozenset({401, 403})
 _TOKEN_MILLION = 1_000_000
+_PACKAGES = {
+    "anthropic": ("anthropic", "langchain-anthropic"),
+    "bedrock": ("bedrock", "langchain-aws"),
+    "bedrock_converse": ("bedrock", "langchain-aws"),
+    "databricks": (None, "databricks-langchain"),
+    "ollama": ("ollama", "langchain-ollama"),
+    "openai": ("openai", "langchain-openai"),
+}
+"""Provider -> our extra that brings its package, and the package."""
+_NAMED_PACKAGE = re.compile(
+    r"(?:uv add|pip install)(?: -U)? [`'\"]?([a-z][\w-]+)|\b(langchain[_-][\w-]+)"
+)
 
 
 class ModelError(Exception):
@@ -151,20 +164,64 @@ def connect(name: str, settings: Settings) -> Choice:
     if provider in {"bedrock", "bedrock_converse", "ollama", "databricks"}:
         options = {k: v for k, v in options.items() if k in {"temperature", "base_url"}}
     try:
-        model = init_chat_model(name, **options)
+        model = (
+            _databricks(name, options)
+            if provider == "databricks"
+            else init_chat_model(name, **options)
+        )
     except ImportError as error:
         raise SettingsError(
             f"The package for the model {name!r} is not installed.",
-            remedy=f"Run `uv sync --extra {provider or 'openai'}` or use --model offline.",
+            remedy=f"{install_command(provider, str(error))}, or use --model offline.",
         ) from error
     except (
         Exception
     ) as error:  # a provider's constructor refuses in its own ways, each for a missing key or name
         raise SettingsError(
-            f"The model {name!r} cannot be used: {type(error).__name__}.",
+            f"The model {name!r} cannot be used: {_refusal(error)}.",
             remedy="Write provider:name (bedrock_converse, anthropic, openai, databricks, ollama) and set the provider's key, or use --model offline.",
         ) from error
     return Choice(model, name, finish_required=True)
+
+
+def _databricks(name: str, options: dict[str, Any]) -> BaseChatModel:
+    """Databricks' own package: `init_chat_model` does not know this provider.
+
+    Raises:
+        ImportError: the package is not installed.
+    """
+    package = importlib.import_module("databricks_langchain")
+    model: BaseChatModel = package.ChatDatabricks(
+        model=name.split(":", 1)[1], temperature=options["temperature"]
+    )
+    return model
+
+
+def install_command(provider: str | None, said: str) -> str:
+    """What installs a provider's package: our extra where there is one, else the package itself.
+
+    Args:
+        provider: the part of a model's name before the colon; None when there was none.
+        said: the text of the ImportError, which names the package of providers we have no extra for.
+    """
+    extra, package = _PACKAGES.get(provider or "", (None, None))
+    if package is None and (named := _NAMED_PACKAGE.search(said)):
+        package = (named[1] or named[2]).replace("_", "-")
+        extra = next((own for own, known in _PACKAGES.values() if known == package), None)
+    if package is None:
+        return "Install the provider's LangChain package"
+    with_extra = f"Run `uv sync --extra {extra}` in a checkout, or " if extra else "Run "
+    return f"{with_extra}`uv pip install {package}`"
+
+
+def _refusal(error: Exception) -> str:
+    """Why a provider's constructor refused; never its own text, which may hold a key."""
+    named = sorted(set(re.findall(r"\b[A-Z][A-Z0-9]+_(?:API_)?(?:KEY|TOKEN|HOST)\b", str(error))))
+    if named:
+        return f"set {' or '.join(named[:3])} in the environment"
+    if isinstance(error, ValueError) and "model provider" in str(error):
+        return "there is no such provider"
+    return type(error).__name__
 
 
 def says_why_it_stopped(model: object) -> bool:

@@ -29,3 +29,18 @@ def shown_lists(history: Sequence[BaseMessage]) -> tuple[tuple[str, ...], ...]:
             found = dict.fromkeys(_NAME.findall(str(message.text).replace('\\"', '"')))
             last = tuple(found)[:_NAMES] or last
     return (*lists, last)
+
+
+_PROPOSING = frozenset({"plan_change", "tune_function", "apply_change", "roll_back"})
+_PROPOSAL = re.compile(r'(?<!\\)"proposal_id": "([\w-]{1,80})"')
+
+
+def shown_proposals(history: Sequence[BaseMessage]) -> tuple[str, ...]:
+    """Ids of the proposals that the last answer of a conversation showed."""
+    found: dict[str, None] = {}
+    for message in reversed(history):
+        if message.type == "human":
+            break
+        if message.type == "tool" and getattr(message, "name", None) in _PROPOSING:
+            found |= dict.fromkeys(_PROPOSAL.findall(str(message.text)))
+    return tuple(found)

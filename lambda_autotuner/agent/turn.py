@@ -80,6 +80,8 @@ class Turn:
     listener: Callable[[Progress], None] | None = None
     price_per_token: tuple[float, float] | None = None
     known_proposals: tuple[Proposal, ...] = ()
+    withdrawn: list[Proposal] = field(default_factory=list)
+    read_only: bool = False
     trace_id: str | None = None
     started: float = field(init=False)
     model_calls: int = 0

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lambda_autotuner.agent.reading.wishes import agrees_plainly
 from lambda_autotuner.cli.door import Door, common_options, pass_door
 from lambda_autotuner.errors import EXIT_DONE, AutotunerError
 
 if TYPE_CHECKING:
-    from lambda_autotuner.agent import Agent, Answer
+    from lambda_autotuner.agent import Agent, Answer, Proposal
     from lambda_autotuner.cli.conversation import Screen
 
 HELP = """/help              this list
@@ -114,6 +115,9 @@ class Conversation:
             return self._command(line)
         if line.lower() in {"exit", "quit"}:
             return False
+        if agrees_plainly(line) and (shown := self._just_shown()) is not None:
+            self._decide_shown(shown)
+            return True
         self._asked.append(line)
         approve = self._screen.approve if sys.stdin.isatty() and sys.stderr.isatty() else None
         try:
@@ -125,6 +129,28 @@ class Conversation:
         except AutotunerError as error:
             self._door.say(f"error: {error}", style="red")
         return True
+
+    def _just_shown(self) -> Proposal | None:
+        """The one proposal that waits, where the last answer showed it: a yes can mean no other."""
+        waiting = self._agent.pending(self._session)
+        if self._last is None or len(waiting) != 1:
+            return None
+        return next((p for p in self._last.proposals if p.id == waiting[0].id), None)
+
+    def _decide_shown(self, proposal: Proposal) -> None:
+        """Carry out what a plain yes agreed to; outside the model, and once."""
+        typed = sys.stdin.isatty()
+        if not typed and self._agent.workspace.account.kind != "sandbox":
+            # What comes through a pipe may be anybody's text, as with `ask --yes`.
+            self._door.say(
+                f"A yes from a pipe decides in sandbox accounts only; /approve {proposal.id} at a terminal."
+            )
+            return
+        try:
+            self._decide(proposal.id, approved=True)
+        except AutotunerError as error:
+            self._door.say(f"error: {error}", style="red")
+        self._last = None
 
     def _show(self, answer: Answer) -> None:
         if self._door.json:

@@ -90,7 +90,9 @@ class Story:
 
     def _step(self, title: str, action: Callable[[], Any]) -> Any:
         """One step; a failure is told in one line and the rest goes on."""
-        self.door.err.rule(f"[bold]{title}[/bold]", align="left", style="cyan")
+        from rich.text import Text
+
+        self.door.err.rule(Text(title, "bold"), align="left", style="cyan")
         try:
             return action()
         except AutotunerError as error:
@@ -261,8 +263,10 @@ class Story:
         self.door.say(trace_tree(trace))
 
     def _conclude(self, planned: Planned | None, changed: Changed | None) -> None:
+        from rich.text import Text
+
         say = self.door.say
-        self.door.err.rule("[bold]What happened[/bold]", align="left", style="cyan")
+        self.door.err.rule(Text("What happened", "bold"), align="left", style="cyan")
         if planned is not None:
             say(f"Found:   {planned.sized.function}: {planned.sized.verdict}")
         if changed is not None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lambda_autotuner.cli.harmless import HARMLESS, escaped
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -113,7 +115,8 @@ class Door:
     def emit(self, data: object, text: object | None = None) -> None:
         """Hand out a result: JSON when asked for, else the rendering (or the JSON without one)."""
         if self.json or text is None:
-            click.echo(json.dumps(data, default=_plain, indent=2, ensure_ascii=False))
+            text = json.dumps(data, default=_plain, indent=2, ensure_ascii=False)
+            click.echo(escaped(text))
         else:
             self.out.print(text, highlight=False)
 
@@ -124,7 +127,10 @@ def _console(*, stderr: bool) -> Console:
     # rich reads NO_COLOR itself; a pipe must not be folded at 80 columns.
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 120
-    return Console(stderr=stderr, width=width, soft_wrap=not stream.isatty())
+    # Square brackets in a name or a log line are no style: markup is off.
+    console = Console(stderr=stderr, width=width, soft_wrap=not stream.isatty(), markup=False)
+    console.push_render_hook(HARMLESS)
+    return console
 
 
 def _plain(value: object) -> object:

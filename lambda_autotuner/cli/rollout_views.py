@@ -34,11 +34,12 @@ def show_plan(plan: Plan, findings: tuple[Finding, ...] | list[Finding]) -> Any:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column()
-    table.add_row("plan", f"[bold]{plan.id}[/bold]")
+    table.add_row("plan", Text(plan.id, "bold"))
     table.add_row("function", f"{plan.function}{':' + plan.qualifier if plan.qualifier else ''}")
     table.add_row("account", f"{plan.account_id} {plan.region}")
     for name, value in plan.after.items():
-        table.add_row(name, f"[red]{plan.before[name]}[/red] -> [green]{value}[/green]")
+        before = (str(plan.before[name]), "red")
+        table.add_row(name, Text.assemble(before, " -> ", (str(value), "green")))
     steps = ", ".join(f"{share:.0%}" for share in plan.canary_steps)
     table.add_row("how", f"{plan.strategy}{f' ({steps}, 100%)' if steps else ''}")
     bounds = plan.bounds

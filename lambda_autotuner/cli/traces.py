@@ -108,11 +108,13 @@ def _export(
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    from lambda_autotuner.fleet.export import spreadsheet_cell
+
     text = io.StringIO()
     if rows:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({k: spreadsheet_cell(v) for k, v in row.items()} for row in rows)
     return text.getvalue()
 
 

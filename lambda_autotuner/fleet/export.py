@@ -9,7 +9,7 @@ from dataclasses import fields
 
 from lambda_autotuner.fleet.rows import Row
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def to_csv(rows: Iterable[Row]) -> str:
@@ -20,15 +20,15 @@ def to_csv(rows: Iterable[Row]) -> str:
     writer.writeheader()
     for row in rows:
         plain = row.to_dict()
-        writer.writerow({name: _cell(plain[name]) for name in names})
+        writer.writerow({name: spreadsheet_cell(plain[name]) for name in names})
     return buffer.getvalue()
 
 
-def _cell(value: object) -> object:
+def spreadsheet_cell(value: object) -> object:
     """Text that a spreadsheet would run as a formula gets a leading apostrophe."""
     if value is None:
         return ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.lstrip().startswith(_FORMULA):
         return f"'{value}"
     return value
 

@@ -100,7 +100,10 @@ class Service:
                 raise UsageError(
                     "`ask` takes a question (text) and, if wanted, the name of a session."
                 )
-            answer = await self._agent.aask(question, session)
+            # Conversations of programs are apart from those of people: a program's words must
+            # not become a person's turns, nor decide about what waits for a person.
+            name = f"mcp-{session}" if session is not None else None
+            answer = await self._agent.aask(question, name, read_only=not self._proposals)
         except AutotunerError as error:
             return Called({"error": {"code": "refused", "message": str(error)}}, failed=True)
         return Called(_shown(answer.to_dict()), failed=False)

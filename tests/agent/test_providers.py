@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from lambda_autotuner.agent import build_agent
-from lambda_autotuner.agent.providers import price_per_token, wants_advanced
+from lambda_autotuner.agent.providers import connect, price_per_token, wants_advanced
 from lambda_autotuner.errors import AccountError, SettingsError
-from lambda_autotuner.settings import Settings
+from lambda_autotuner.settings import Settings, load_settings
 
 Reply = Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]
 
@@ -272,3 +272,25 @@ def test_a_model_that_cannot_be_used_is_one_clear_line(name, shared_workspace, m
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(SettingsError, match="model"):
         build_agent(name, workspace=shared_workspace).close()
+
+
+@pytest.mark.parametrize(("name", "remedy"), [
+    ("anthropic:claude-sonnet-4", "uv sync --extra anthropic"), ("anthropic:claude-sonnet-4", "uv pip install langchain-anthropic"),
+    ("bedrock_converse:amazon.nova-pro", "uv sync --extra bedrock"), ("bedrock:x", "uv pip install langchain-aws"),
+    ("ollama:llama3", "uv sync --extra ollama"), ("databricks:some-endpoint", "uv pip install databricks-langchain"),
+    ("google_genai:gemini", "uv pip install langchain-google-genai"), ("claude-3", "uv sync --extra anthropic"),
+])  # fmt: skip
+def test_a_missing_package_is_one_line_with_what_installs_it(name, remedy):
+    provider = name.split(":")[0]
+    with pytest.raises(SettingsError) as caught:
+        connect(name, load_settings({}, environ={}))
+    message = str(caught.value)
+    assert remedy in message
+    assert f"--extra {provider}_" not in message
+    assert "\n" not in message
+
+
+def test_a_missing_key_is_named_and_not_a_class(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY"):
+        connect("openai:some-model", load_settings({}, environ={}))

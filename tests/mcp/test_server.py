@@ -63,6 +63,26 @@ async def test_write_tools_are_refused_read_only_and_only_propose_otherwise(agen
     assert not [name for name in calls if "Update" in name]
 
 
+async def test_ask_leaves_no_proposal_read_only_and_cannot_speak_for_a_person(agent):
+    asked = "set the memory of otp-sender to 256 MB"
+    mine = agent.ask("set the memory of session-store to 512 MB", session_id="person").proposals
+    async with Client(build_server(agent)) as client:
+        refused = await client.call_tool("ask", {"question": asked})
+        await client.call_tool("ask", {"question": "no", "session": "person"})
+        await client.call_tool("ask", {"question": "what about cart-service?", "session": "person"})
+    assert refused.structured_content["proposals"] == []
+    assert "read-only" in refused.content[0].text
+    # What waits for a person still waits, and a program's words are not the person's turns.
+    assert [p.id for p in agent.pending("person")] == [mine[0].id]
+    assert "cart-service" not in " ".join(str(m.text) for m in agent.history("person"))
+    async with Client(build_server(agent, proposals=True)) as client:
+        proposed = await client.call_tool("ask", {"question": asked})
+        await client.call_tool("ask", {"question": "yes", "session": "person"})
+    assert [p["status"] for p in proposed.structured_content["proposals"]] == ["pending"]
+    assert not [name for name in agent.workspace.account.calls if "Update" in name]
+    agent.decide(mine[0].id, approved=False)
+
+
 async def test_facts_are_those_of_python(agent):
     python = agent.ask("How much memory does checkout-api have?")
     async with Client(build_server(agent)) as client:

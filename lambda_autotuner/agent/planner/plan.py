@@ -44,6 +44,8 @@ class Call:
 
 def first_calls(question: Question, pending: Sequence[Proposal] = ()) -> tuple[Call, ...]:
     """The calls of the first round, all of which may run at once."""
+    if question.wish is not None and question.wish.kind == "reject":
+        return ()
     if question.wish is not None and question.topic not in {
         "unknown_function",
         "ambiguous_function",
@@ -89,8 +91,6 @@ def _for_wish(question: Question, wish: Wish, pending: Sequence[Proposal]) -> tu
         return (
             (Call("apply_change", {"plan_id": plan_id}),) if plan_id else (Call("get_history", {}),)
         )
-    if wish.kind == "reject":
-        return (Call("get_history", {}),)
     if wish.unsaid or not _may_change(question, wish):
         return tuple(_look_first(question))
     function = question.functions[0]

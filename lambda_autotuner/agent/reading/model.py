@@ -12,7 +12,7 @@ from lambda_autotuner.agent.reading.wishes import Wish
 Topic = Literal[
     "empty", "unreadable", "function", "list", "fleet", "compare", "guidance", "account", "permissions", "history",
     "alarms", "dashboards", "log_groups", "concurrency", "help", "off_topic", "unclear", "unknown_function",
-    "ambiguous_function", "secret", "pending",
+    "ambiguous_function", "secret", "pending", "courtesy",
 ]  # fmt: skip
 
 

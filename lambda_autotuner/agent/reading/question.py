@@ -41,9 +41,15 @@ _REACHING = re.compile(
     r"\b(hit(?:s|ting)?|reach(?:es|ing)?|exceed\w*|run(?:s|ning)? into|close to|near(?:ly)?|how close|approach\w*|exhaust\w*|bump(?:s|ing)? into)\b",
     re.IGNORECASE,
 )
+_OUGHT = re.compile(r"\b(?:what|which|how much|how many)\b[^.?!]{0,60}\bshould\b", re.IGNORECASE)
 _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 _PEAK = re.compile(
     r"\b(peak\w*|consum\w+|footprint|high[- ]water|used?|using|full|usage|utili[sz]\w+|actual(?:ly)?|need(?:s|ed)?|real(?:ly)?|left|free|spare|headroom|out of)\b",
+    re.IGNORECASE,
+)
+_COURTESY = re.compile(
+    r"\W*(?:(?:ok(?:ay)?|thanks?|thank you|thx|ty|cheers|great|good|nice|perfect|cool|got it|understood|i see|alright|fine|"
+    r"no+|nope|nah|cancel|never ?mind|don'?t|that'?s (?:all|it)|that is all|danke|merci|gracias|for now|very much|a lot|so much|then)\W*)+",
     re.IGNORECASE,
 )
 _LETTERS = 2
@@ -70,7 +76,7 @@ def read_question(
     last = len(turns) - 1
     current = _read_turn(turns[-1] if turns else "", inventory, pending=pending)
     current = _counted(current, lists.get(last, ()), inventory)
-    if len(turns) > 1 and current.topic not in {"empty", "unreadable"}:
+    if len(turns) > 1 and current.topic not in {"empty", "unreadable", "courtesy"}:
         if _BOTH.search(current.text) and not current.functions and current.wish is None:
             named = _named_before(turns[:-1], inventory)
             if len(named) > 1:
@@ -234,6 +240,8 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
         return Question(text, "empty")
     if sum(ch.isalnum() for ch in text) < _LETTERS or _looks_binary(raw):
         return Question(text[:200], "unreadable")
+    if not pending and _COURTESY.fullmatch(text):
+        return Question(text, "courtesy")
     named = read_names(text, inventory)
     bare = _without_names(text, named)
     lex = lexicon()
@@ -291,6 +299,8 @@ def _combined(text: str, found: dict[str, int]) -> dict[str, int]:
         combined.setdefault("timeout", 0)
     if _VARIABLE.search(text) and "logs" not in combined:
         combined |= {"secret": 0, "environment": 0}
+    if {"memory", "timeout"} & combined.keys() and _OUGHT.search(text):
+        combined.setdefault("recommend", 0)
     if "memory" in combined and "limits" in combined and "concurrency" not in combined:
         combined.pop("limits")
     return combined

@@ -7,7 +7,7 @@ A wish needs an instructing verb; a question, a supposition, a negation or quote
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lambda_autotuner.agent.reading.quantities import seconds, sizes
@@ -68,16 +68,34 @@ _MASS = re.compile(
     r"\b(all|every|each|everything|everywhere|entire|whole account|fleet|them all|all of them|both of them|any function)\b",
     re.IGNORECASE,
 )
+# `ok` and `sure` are not among them: they acknowledge as often as they agree.
+_PLAIN_YES = re.compile(
+    r"\W*(?:yes|y|yep|yeah|approved?|approve (?:it|that|this|the (?:plan|change|proposal))|confirm(?:ed)?|go ahead|do it|"
+    r"please do|apply (?:it|that|this|the (?:plan|change|proposal))|make it so|proceed|ja|sí|si|oui)"
+    r"(?:[\s,]+(?:please|thanks|thank you|yes|do it|go ahead|apply it|approve it|bitte|por favor|s'il te plaît))*[^\w?]*",
+    re.IGNORECASE,
+)
 _YES = re.compile(
     r"^\W*(?:yes|yep|yeah|ok(?:ay)?|sure|go ahead|do it|please do|approved?|confirm(?:ed)?|proceed|apply(?: it| that| the plan)?|make it so|ja|sí|oui|go for it|sounds good|lgtm)\b",
     re.IGNORECASE,
 )
+_REFUSAL = (
+    r"(?:no+|nope|nah|n|nein|non|never ?mind|stop|forget (?:it|that|about it)|no thanks?|no thank you|leave it(?: as it is| alone)?|better not|rather not|"
+    r"(?:please )?(?:(?:reject|cancel|discard|withdraw|drop|dismiss|decline|abort|scrap)(?:ed)?(?: (?:it|that|this|them|both|all|everything|all of them|(?:the|this|that|both|all)?\s*(?:plans?|changes?|proposals?|requests?)))?)|"
+    r"(?:please )?(?:don'?t|do not|dont)(?: (?:do|apply|approve|change|execute|make|touch|run|carry out|proceed|want)(?: (?:it|that|this|them|anything|with (?:it|that)|the (?:plan|change|proposal)|it out))?)?|"
+    r"i (?:don'?t|do not|dont) want (?:it|that|this)|i changed my mind|not (?:now|yet|today|that))"
+)
 _NO = re.compile(
-    r"^\W*(?:no|nope|reject(?:ed)?|cancel|don'?t|do not|never ?mind|stop|nein|forget it)\b",
+    rf"\W*{_REFUSAL}(?:[\s,.;:!\u2013\u2014-]+{_REFUSAL})*\W*(?:(?:please|thanks|thank you|for now|bitte|merci)\W*)*",
+    re.IGNORECASE,
+)
+_REJECTS_ALL = re.compile(r"\b(?:all|both|everything|them)\b", re.IGNORECASE)
+_NO_BUT = re.compile(
+    rf"\W*{_REFUSAL}[,.;:!\u2013\u2014-]+\s+(?:but |instead |rather |please |and )*(?=\w)",
     re.IGNORECASE,
 )
 _PLAN_ID = re.compile(
-    r"\b(?:plan|proposal)\s+([A-Za-z]*-?[A-Za-z0-9]*\d[A-Za-z0-9-]*)\b|\b((?:plan|prop|p)[-_][A-Za-z0-9-]{4,})\b",
+    r"\b(?:plan|proposal)\s+([A-Za-z]*-?[A-Za-z0-9]*\d[A-Za-z0-9-]*)\b|\b((?:plan|prop|p|q)[-_][A-Za-z0-9-]{4,})\b",
     re.IGNORECASE,
 )
 _TIMEOUT = re.compile(r"\btime[ -]?out\b", re.IGNORECASE)
@@ -150,11 +168,17 @@ class Wish:
     sizes_mb: tuple[int, ...] = ()
     unsaid: bool = False
     max_invocations: int | None = None
+    instead: bool = False
 
     @property
     def explicit(self) -> bool:
         """Whether the wish says what to change to."""
         return bool(self.values or self.relative or self.recommended)
+
+
+def agrees_plainly(text: str) -> bool:
+    """Whether a message is a yes and nothing else; `ok` and `sounds good` are no decision."""
+    return bool(_PLAIN_YES.fullmatch(text.replace("\u2019", "'")))
 
 
 def own_words(text: str) -> str:
@@ -171,12 +195,12 @@ def read_wish(text: str, *, pending: bool = False) -> Wish | None:  # noqa: PLR0
             `yes` and `no` a meaning.
     """
     said = own_words(text)
-    if pending and _NO.match(said):
-        return Wish("reject")
-    if _NEGATED.search(said):
-        return None
     plan = _PLAN_ID.search(said)
     plan_id = (plan[1] or plan[2]) if plan else None
+    if pending and (refusal := _read_refusal(said, plan)) is not None:
+        return refusal if refusal.kind != "apply" else None
+    if _NEGATED.search(said):
+        return None
     if pending and _YES.match(said):
         return Wish("apply", plan_id=plan_id)
     instructing = _instructing(said)
@@ -199,6 +223,19 @@ def read_wish(text: str, *, pending: bool = False) -> Wish | None:  # noqa: PLR0
             "tune", sizes_mb=tuned, everything=everything,
             max_invocations=int(most[1] or most[2]) if most else None,
         )  # fmt: skip
+    return None
+
+
+def _read_refusal(said: str, plan: re.Match[str] | None) -> Wish | None:
+    """A no to what waits, alone or with something else in its place; None when it is neither."""
+    bare = said if plan is None else re.sub(r"\s+", " ", said.replace(plan[0], " it "))
+    if _NO.fullmatch(bare.strip()):
+        plan_id = (plan[1] or plan[2]) if plan else None
+        return Wish("reject", plan_id=plan_id, everything=bool(_REJECTS_ALL.search(said)))
+    if refusal := _NO_BUT.match(said):
+        # `no, make it 512`: what waits is refused, and something else is wished.
+        other = read_wish(said[refusal.end() :])
+        return replace(other, instead=True) if other is not None else None
     return None
 
 

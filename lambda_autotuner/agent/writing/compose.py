@@ -68,7 +68,7 @@ def compose(turn: Turn) -> str:
     lines += compare(turn) if question.topic == "compare" else []
     lines += _body(turn)
     lines += _failures(turn)
-    if not any(line.strip() for line in lines):
+    if not any(line.strip() for line in lines) and not turn.withdrawn:
         lines.append("I found nothing to answer this with. " + WHAT_I_CAN_DO)
     lines += _next(turn)
     if turn.stopped_by:
@@ -125,6 +125,8 @@ def _canned(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, flat
             return ["The question is empty. " + WHAT_I_CAN_DO]
         case "unreadable":
             return ["I cannot read this as a question. " + WHAT_I_CAN_DO]
+        case "courtesy":
+            return ["Nothing waits for a decision here, and nothing was changed. " + WHAT_I_CAN_DO]
         case "help":
             return [
                 "I right-size AWS Lambda functions and show where each number comes from. "
@@ -164,9 +166,7 @@ def _about_wish(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, 
     if wish is None:
         return []
     if wish.kind == "reject":
-        return [
-            "Nothing was changed; a pending proposal expires by itself, or reject it with `lambda-autotuner approve PLAN --reject`."
-        ]
+        return _about_no(turn)
     if wish.everything and wish.kind != "apply":
         return [
             "I do not change many functions at once from a conversation. Look at the ranking, then plan each change: `lambda-autotuner plan FUNCTION --memory MB`."
@@ -199,6 +199,19 @@ def _about_wish(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, 
     ):
         return ["A change needs the function's exact name. Nothing was planned."]
     return []
+
+
+def _about_no(turn: Turn) -> list[str]:
+    """What became of a no; that something was rejected stands at the end of every answer."""
+    if turn.withdrawn:
+        return []
+    if not turn.known_proposals:
+        return ["Nothing waits for a decision here. Nothing was changed."]
+    return [
+        "Which one do you mean? Several proposals wait, and nothing was rejected yet.",
+        *(f"  {p.id}: {p.summary}" for p in turn.known_proposals[:10]),
+        'Say "reject" with the id of one, or "reject all".',
+    ]
 
 
 def _body(turn: Turn) -> list[str]:
