@@ -150,7 +150,7 @@ def test_it_after_a_ranking_is_the_first_of_it():
 
 def test_a_short_addition_keeps_the_question():
     calls = _calls("p99 of image-resize in the last 12 hours", "and yesterday?")
-    assert calls["get_metrics"] == {"function": "image-resize", "day": "yesterday"}
+    assert calls["get_metrics"] == {"function": "image-resize", "span": "yesterday"}
 
 
 def test_what_is_asked_of_a_place_is_kept():
@@ -195,7 +195,7 @@ def test_everyday_words_are_no_typing_errors():
 def test_yesterday_is_a_day_and_since_yesterday_is_not():
     assert _calls("what did checkout-api cost yesterday")["get_cost"] == {
         "function": "checkout-api",
-        "day": "yesterday",
+        "span": "yesterday",
     }
     assert _calls("cost of checkout-api since yesterday")["get_cost"]["window_hours"] == 48.0
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_autotuner.agent.answer import Proposal
+from lambda_autotuner.agent.planner.narrowing import narrowing, sorted_by
 from lambda_autotuner.agent.reading.language import lexicon
 from lambda_autotuner.agent.reading.model import Question, read_match
 from lambda_autotuner.agent.reading.wishes import Wish
@@ -21,7 +22,7 @@ MAX_FUNCTIONS = 4
 _WINDOWED = frozenset({"get_metrics", "get_errors", "get_logs", "get_report_statistics", "get_cost", "analyze_log_group", "scan_fleet"})  # fmt: skip
 
 
-_DAYS = frozenset({"get_metrics", "get_report_statistics", "get_cost"})
+_SPANNED = frozenset({"get_metrics", "get_report_statistics", "get_cost", "get_errors", "get_logs"})
 _BY_DAY = (
     "errors",
     "duration",
@@ -172,6 +173,7 @@ def _for_topic(question: Question) -> Iterable[Call]:  # noqa: C901, PLR0912 - o
                 {
                     "sort_by": question.ranking.metric,
                     "window_hours": question.window_hours,
+                    "span": question.span,
                     "limit": 10,
                 },
             )
@@ -187,24 +189,32 @@ def _fleet(question: Question) -> Iterable[Call]:
     ranking = question.ranking
     window = {
         "window_hours": question.window_hours,
-        "day": "yesterday" if question.yesterday else None,
+        "span": question.span,
+        **narrowing(question),
     }
+    if question.span:
+        window["window_hours"] = None
     if (
         ranking.metric == "savings"
+        and not question.conditions
         and question.about("health")
         and not question.about("saving", "recommend")
     ):
-        hours = window if question.window_hours or question.yesterday else {"window_hours": 24.0}
+        hours = window if question.windowed else {"window_hours": 24.0}
         yield _call("scan_fleet", {"sort_by": "error_rate", "limit": 5, **hours})
         yield _call("scan_fleet", {"sort_by": "throttles", "limit": 5, **hours})
         yield Call("get_alarms", {"state": "ALARM"})
         return
+    # What meets conditions is wanted as a whole, not its first ten.
+    limit = ranking.limit or (_MATCHING if question.conditions or question.filters.any else None)
     yield _call(
         "scan_fleet",
-        {"sort_by": ranking.metric, "ascending": ranking.ascending or None, "limit": ranking.limit, **window},
+        {"sort_by": sorted_by(question), "ascending": ranking.ascending or None, "limit": limit, **window},
     )  # fmt: skip
 
 
+_MATCHING = 60
+"""Shown of what meets conditions."""
 _PERIOD_METRICS = {
     "errors": "errors", "error_rate": "errors", "timeouts": "errors", "cost": "cost", "savings": "duration",
     "invocations": "invocations", "throttles": "throttles",
@@ -221,6 +231,8 @@ def _periods(question: Question, function: str | None) -> Call:
         {
             "function": function,
             "window_hours": recent,
+            "span": said.spans[0] if said and said.spans else None,
+            "baseline_span": said.spans[1] if said and said.spans else None,
             "baseline_hours": said.baseline_hours if said else None,
             "since_last_change": True if said and said.since_change and function else None,
             "metric": metric if function is None else None,
@@ -307,8 +319,8 @@ def _arguments(question: Question, tool: str, function: str) -> dict[str, Any]:
         arguments = {"log_group": f"/aws/lambda/{function}"}
     if tool in _WINDOWED and question.window_hours:
         arguments["window_hours"] = question.window_hours
-    if tool in _DAYS and question.yesterday:
-        arguments |= {"day": "yesterday"}
+    if tool in _SPANNED and question.span:
+        arguments |= {"span": question.span}
         arguments.pop("window_hours", None)
     if tool == "get_metrics":
         further = [p for p in question.percentiles if p not in _READ_ANYWAY]
@@ -329,34 +341,12 @@ def _listings(question: Question) -> Iterable[Call]:
 
 
 def _listing(question: Question, runtime: str | None) -> Call:
-    filters = question.filters
-    comparison, memory_mb = filters.memory_mb or (None, None)
-    bounds: dict[str, Any] = {}
-    if filters.timeout_seconds is not None:
-        compared, limit = filters.timeout_seconds
-        if compared in {">", ">=", "="}:
-            bounds["min_timeout_seconds"] = limit + 1 if compared == ">" else limit
-        if compared in {"<", "<=", "="}:
-            bounds["max_timeout_seconds"] = limit - 1 if compared == "<" else limit
-    if memory_mb is not None:
-        lower = memory_mb + 1 if comparison == ">" else memory_mb
-        upper = memory_mb - 1 if comparison == "<" else memory_mb
-        if comparison in {">", ">=", "="}:
-            bounds["min_memory_mb"] = lower
-        if comparison in {"<", "<=", "="}:
-            bounds["max_memory_mb"] = upper
     return _call(
         "list_functions",
         {
+            **narrowing(question),
             "runtime": runtime,
-            "retired_runtime": filters.retired or None,
-            "architecture": filters.architecture,
-            "name_contains": filters.name_contains,
-            "name_prefix": filters.name_prefix,
-            "matching": filters.matching,
-            "package_type": filters.package_type,
-            "tag": filters.tag,
-            **bounds,
+            "retired_runtime": question.filters.retired or None,
         },
     )
 

@@ -61,6 +61,22 @@ _BOUND = re.compile(
     r"(?<!\w)(more than|over|above|greater than|bigger than|larger than|exceed\w*|at least|>=?|less than|under|below|smaller than|fewer than|at most|up to|<=?|exactly|with|of|at|have|using|has)\s+(?:a memory of |memory of |exactly )?(?=\d|one|two|three|four|half)",
     re.IGNORECASE,
 )
+_TEAM = re.compile(r"\b([a-z][\w-]{1,30})(?:'s)? team(?:'?s)?\b", re.IGNORECASE)
+_NO_TEAMS = frozenset({"the", "my", "our", "your", "this", "that", "which", "what", "each", "every", "per", "by", "a", "same", "other", "whole", "of", "any", "one", "dev", "ops"})  # fmt: skip
+_STAGES = {
+    "prod": "prod",
+    "production": "prod",
+    "staging": "staging",
+    "stage": "stage",
+    "dev": "dev",
+    "development": "dev",
+    "test": "test",
+    "qa": "qa",
+}
+_STAGE = re.compile(
+    r"\b(prod|production|staging|dev|development|qa)\s+(?:functions?|lambdas?|fns|funcs|services?|account'?s? functions)\b",
+    re.IGNORECASE,
+)
 _GROUP = re.compile(
     r"\b(?:the|our|all|any|every|all the|of|for)\s+([a-z][a-z-]{2,30})\s+(?:functions?|lambdas?|services?|jobs?|workers?|stuff)\b",
     re.IGNORECASE,
@@ -165,6 +181,8 @@ def read_filters(text: str) -> Filters:
 
 def _group(text: str) -> str | None:
     """A word before `functions` that names a group: `the payment functions`."""
+    if staged := _STAGE.search(text):
+        return _STAGES[staged[1].casefold()]
     match = _GROUP.search(text)
     if match is None:
         return None
@@ -203,6 +221,8 @@ def _tag(text: str) -> str | None:
         return f"{match[1]}={match[2]}"
     if match := _TAGGED.search(text):
         return match[1] or match[2]
+    if (match := _TEAM.search(text)) and match[1].casefold() not in _NO_TEAMS:
+        return match[1]
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lambda_autotuner.agent.reading.conditions import Said
 from lambda_autotuner.agent.reading.names import Match, Named
 from lambda_autotuner.agent.reading.suppositions import Periods, Supposition
 from lambda_autotuner.agent.reading.wishes import Wish
@@ -86,7 +87,8 @@ class Question:
     supposition: Supposition | None = None
     periods: Periods | None = None
     ordinals: tuple[int, ...] = ()
-    yesterday: bool = False
+    span: str | None = None
+    conditions: tuple[Said, ...] = ()
     by_day: bool = False
     followed_up: bool = False
     guessed: bool = False
@@ -108,6 +110,16 @@ class Question:
             and not self.functions
             and set(self.aspects) == {"configuration"}
         )
+
+    @property
+    def yesterday(self) -> bool:
+        """Whether the calendar day before is meant."""
+        return self.span == "yesterday"
+
+    @property
+    def windowed(self) -> bool:
+        """Whether a span of time was named."""
+        return self.window_hours is not None or self.span is not None
 
     def about(self, *concepts: str) -> bool:
         """Whether one of the concepts was named."""

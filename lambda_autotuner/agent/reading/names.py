@@ -51,8 +51,14 @@ NOT_NAMES = frozenset(
     memory timeout runtime cost errors error slow expensive failing idle unused python node java worst
     cheapest called named using use with without it need needs cost costs run runs running invocations
     cloudwatch dynamodb apigateway eventbridge stepfunctions snapstart powertools vcpu vs-before before-after
+    dead-letter x-ray gb-seconds gb-second gb-s non-prod on-demand month-to-date
     serverless unknown-function code arm64 graviton performance configuration
     """.split()  # noqa: SIM905 - a readable block of words
+)
+# `secret-looking`, `cpu-bound`: adjectives, where no function has that name.
+_ADJECTIVE = re.compile(
+    r"-(?:looking|bound|heavy|intensive|free|only|wide|like|prone|friendly|facing|driven|sized|style|related)$",
+    re.IGNORECASE,
 )
 # Parts of names that are ordinary words too; alone they are a name only before "function".
 _EVERYDAY = frozenset(
@@ -326,7 +332,7 @@ def _candidates(text: str) -> list[tuple[str, bool]]:
     ):
         for match in pattern.finditer(text):
             spoken = match[3] if pattern is _ARN else match[1]
-            if _INVERTED.search(spoken):
+            if _INVERTED.search(spoken) or _ADJECTIVE.search(spoken):
                 continue
             lowered = spoken.casefold()
             if _VARIABLE.fullmatch(spoken):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lambda_autotuner.agent.reading import quantities
+from lambda_autotuner.agent.reading.conditions import Said, about_a_set, read_conditions
 from lambda_autotuner.agent.reading.details import (
     read_filters,
     read_objective,
@@ -22,12 +23,12 @@ from lambda_autotuner.agent.reading.details import (
 from lambda_autotuner.agent.reading.language import lexicon, normalise, words
 from lambda_autotuner.agent.reading.model import Question, Topic
 from lambda_autotuner.agent.reading.names import Named, read_names
+from lambda_autotuner.agent.reading.spans import read_span
 from lambda_autotuner.agent.reading.suppositions import (
     read_by_day,
     read_ordinals,
     read_periods,
     read_supposition,
-    read_yesterday,
 )
 from lambda_autotuner.agent.reading.topics import FOLLOW_UP, WHOLE, with_topic
 from lambda_autotuner.agent.reading.wishes import own_words, read_wish
@@ -164,8 +165,22 @@ def _follow_up(current: Question, past: Question) -> Question:
     return _carried(current, past)
 
 
+_BESIDE = re.compile(
+    r"\b(?:worse|better|more|less|slower|faster|cheaper|pricier|higher|lower|bigger|smaller|busier|fewer|same|different)\b[^.?!]{0,20}\b(?:than|as|from)\b|\b(?:compared? (?:to|with)|versus|vs)\b",
+    re.IGNORECASE,
+)
+
+
 def _same_for_others(current: Question, past: Question) -> Question:
     """`and for checkout-api?`: the question before, about other functions."""
+    if _BESIDE.search(current.text) and len(current.functions) == 1 and current.wish is None:
+        both = tuple(dict.fromkeys((*past.functions, *current.functions)))
+        aspects = current.aspects if current.aspects and not current.guessed else past.aspects
+        concepts = current.concepts if aspects is current.aspects else past.concepts
+        return replace(
+            current, functions=both, topic="compare", aspects=aspects, concepts=concepts, followed_up=True, periods=None,
+            window_hours=current.window_hours or past.window_hours, span=current.span or past.span,
+        )  # fmt: skip
     if (
         (current.aspects and not current.guessed)
         or current.wish
@@ -178,7 +193,8 @@ def _same_for_others(current: Question, past: Question) -> Question:
         return current
     return replace(
         current, aspects=past.aspects, concepts=past.concepts, topic="function", followed_up=True,
-        window_hours=current.window_hours or past.window_hours,
+        window_hours=current.window_hours or (past.window_hours if not current.span else None),
+        span=current.span or (past.span if not current.window_hours else None),
         percentiles=current.percentiles or past.percentiles,
     )  # fmt: skip
 
@@ -222,8 +238,9 @@ def _carried(current: Question, past: Question) -> Question:
         topic = "compare"
     return replace(
         current, functions=past.functions, carried=not past.counted, counted=past.counted, topic=topic,
-        aspects=aspects, concepts=concepts, window_hours=current.window_hours or past.window_hours,
-        yesterday=current.yesterday or (past.yesterday and not current.window_hours),
+        aspects=aspects, concepts=concepts,
+        window_hours=current.window_hours or (past.window_hours if not current.span else None),
+        span=current.span or (past.span if not current.window_hours else None),
         percentiles=current.percentiles or (past.percentiles if aspects is past.aspects else ()),
         followed_up=True,
     )  # fmt: skip
@@ -245,18 +262,22 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
     named = read_names(text, inventory)
     bare = _without_names(text, named)
     lex = lexicon()
-    search = read_search(own_words(text), named)
+    wish = read_wish(_without_names(text, named, " it "), pending=pending)
+    conditions: tuple[Said, ...] = ()
+    if wish is None and not named.names and about_a_set(bare):
+        conditions, bare = read_conditions(bare)
+    search = None if conditions else read_search(own_words(text), named)
     quoted = search and re.search(rf"[\"'`]{re.escape(search)}[\"'`]", text)
     plain = without_tags(bare.replace(search, " ") if search and quoted else bare)
     found = lex.concepts(plain)
     found = _combined(plain, found)
     votes = lex.vote(plain)
-    wish = read_wish(_without_names(text, named, " it "), pending=pending)
     if quantities.percentiles(bare):
         found = {**found, "duration": 0}
     aspects = tuple(aspect.name for aspect in lex.aspects if aspect.concepts & found.keys())
     supposition = read_supposition(bare) if wish is None else None
     periods = read_periods(bare, may_trend=supposition is None) if wish is None else None
+    span = read_span(bare)
     question = Question(
         text=text,
         topic="unclear",
@@ -264,7 +285,7 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
         functions=named.names,
         concepts=tuple(found),
         aspects=aspects,
-        window_hours=quantities.window_hours(bare),
+        window_hours=quantities.window_hours(bare) if span in {None, "yesterday"} else None,
         percentiles=quantities.percentiles(bare),
         sizes_mb=tuple(size.memory_mb for size in quantities.sizes(bare)),
         wish=wish,
@@ -275,7 +296,8 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
         supposition=supposition,
         periods=periods,
         ordinals=read_ordinals(bare),
-        yesterday=read_yesterday(bare) and periods is None,
+        span=span if periods is None else None,
+        conditions=conditions,
         by_day=read_by_day(bare) and (periods is None or periods.baseline_hours is None),
         unsupported=read_unsupported(own_words(text)) if wish is None else None,
         region=match[1].lower() if (match := _REGION.search(text)) else None,

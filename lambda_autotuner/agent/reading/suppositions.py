@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from lambda_autotuner.agent.reading.quantities import sizes, window_hours
+from lambda_autotuner.agent.reading.spans import read_spans
 
 _SUPPOSES = re.compile(
     r"\b(?:what if|what would|what happens|what'd|what about|how about|would|wouldn'?t|suppos\w*|assum\w*|hypothetical\w*|"
@@ -60,11 +61,16 @@ class Supposition:
 
 @dataclass(frozen=True, slots=True)
 class Periods:
-    """Two spans of time to set beside each other; hours, None where nothing was said."""
+    """Two spans of time to set beside each other; hours, None where nothing was said.
+
+    Attributes:
+        spans: two spans of the calendar, as they were said: `october` against `november`.
+    """
 
     recent_hours: float | None = None
     baseline_hours: float | None = None
     since_change: bool = False
+    spans: tuple[str, str] | None = None
 
 
 def read_supposition(text: str) -> Supposition | None:
@@ -118,6 +124,7 @@ _AGAINST = re.compile(
     r"\b(?:vs\.?|versus|compared? (?:to|with|against)|against|relative to|than|im vergleich zu|gegenüber|par rapport à|comparado con|frente a)\b",
     re.IGNORECASE,
 )
+_DIFFER = re.compile(r"\b(?:compare|difference|between|differ\w*)\b", re.IGNORECASE)
 _EARLIER = re.compile(
     r"\b(?:(?:the |a )?(?:week|day|month|hour|\d+ (?:days?|hours?|weeks?)|\d+|one|period)s? (?:before|prior|earlier|ago)|before|earlier|previous\w*|prior|"
     r"last (?:week|month)|past week|yesterday|gestern|hier|ayer|usual|normal\w*|it (?:was|used to be)|used to|the day before|preceding|vorwoche|letzte woche|"
@@ -144,6 +151,9 @@ def read_periods(text: str, *, may_trend: bool = True) -> Periods | None:
         text: a question without the names of functions.
         may_trend: whether a word such as `going up` alone is enough.
     """
+    named = read_spans(text)
+    if len(named) == 2 and (_AGAINST.search(text) or _DIFFER.search(text)):  # noqa: PLR2004 - one on each side
+        return Periods(spans=(named[0].removesuffix(".."), named[1].removesuffix("..")))
     if _SINCE_CHANGE.search(text):
         return Periods(since_change=True)
     parted = _AGAINST.search(text)
@@ -198,20 +208,10 @@ def read_ordinals(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-_YESTERDAY = re.compile(r"\b(?:yesterday|gestern|ayer|hier)\b", re.IGNORECASE)
 _BY_DAY = re.compile(
     r"\b(?:per day|each day|every day|by day|daily|day by day|per-day|a day over|over time|trend\w*|when did|when was it|since when|started|begin|began|graph|chart|plot|history of (?:invocations|errors|duration)|pro tag|par jour|por día)\b",
     re.IGNORECASE,
 )
-
-
-_SINCE = re.compile(r"\b(?:since|seit|depuis|desde)\s*$", re.IGNORECASE)
-
-
-def read_yesterday(text: str) -> bool:
-    """Whether the calendar day before is meant, and not the time since."""
-    match = _YESTERDAY.search(text)
-    return match is not None and not _SINCE.search(text[: match.start()])
 
 
 def read_by_day(text: str) -> bool:

@@ -78,6 +78,8 @@ def _named_topic(q: Question) -> Topic | None:  # noqa: PLR0911 - one return a c
         return "secret"
     if len(q.functions) > 1 and q.wish is None:
         return "compare"
+    if q.conditions and not q.functions and not q.periods:
+        return None
     if q.about("permission") and not q.wish:
         return "permissions"
     if q.about("pending"):
@@ -85,7 +87,31 @@ def _named_topic(q: Question) -> Topic | None:  # noqa: PLR0911 - one return a c
     return None
 
 
+_OBSERVED = frozenset(
+    {
+        "cost", "errors", "duration", "invocations", "cold_starts", "throttles", "memory_used", "timed_out", "metrics", "saving", "recommend",
+    }
+)  # fmt: skip
+"""Concepts that settings alone do not answer."""
+SETTINGS = frozenset(
+    {
+        "dead_letter", "vpc", "layers", "environment", "tracing", "snap_start", "reserved_concurrency", "provisioned_concurrency", "file_system",
+        "aliases", "alarms", "tags", "description", "kms_key", "last_modified", "last_modified_days_ago", "ephemeral_storage_mb", "code_size_mb",
+    }
+)  # fmt: skip
+"""Fields of conditions that a listing can decide."""
+
+
+def _conditioned(q: Question) -> Question:
+    """Functions by what they have in common: listed where settings say it, else ranked."""
+    seen = any(said.field not in SETTINGS for said in q.conditions)
+    ranked = q.about(*_OBSERVED) and not (q.about("memory_used") and not seen)
+    return replace(q, topic="fleet" if seen or ranked else "list")
+
+
 def _account_topic(q: Question, top: str, weight: float) -> Question:
+    if q.conditions and not q.periods:
+        return _conditioned(q)
     for concept, topic in (
         ("dashboard", "dashboards"), ("log_group", "log_groups"), ("alarm", "alarms"), ("history", "history"),
     ):  # fmt: skip
@@ -107,7 +133,7 @@ def _open_topic(q: Question, top: str, weight: float) -> Question:
     if explains and not q.about("list", "count", "fleet"):
         return replace(q, topic="guidance")
     if q.filters.tag or q.filters.package_type:
-        return replace(q, topic="list")
+        return replace(q, topic="fleet" if q.about(*_OBSERVED) else "list")
     if _asks_for_limits(q):
         return replace(q, topic="concurrency")
     if _ranks(q):

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from lambda_autotuner.agent.answer import Gap
 from lambda_autotuner.agent.reading.names import nearest
 from lambda_autotuner.agent.tool_errors import ErrorCode, ToolError
+from lambda_autotuner.agent.tools.spans import span_window
 from lambda_autotuner.aws.errors import AwsError, MissingError
 from lambda_autotuner.aws.errors import ErrorCode as AwsCode
 from lambda_autotuner.aws.functions import get_function
@@ -135,28 +136,22 @@ class ToolContext:
 
         return self.once(f"anchor {name}", read)
 
-    def window(self, name: str, hours: float, day: str | None = None) -> Window:
+    def window(self, name: str, hours: float, span: str | None = None) -> Window:
         """A window of that many hours that ends with the function's own evidence.
 
-        With `day` it is the calendar day (UTC) before the one in which that evidence ends.
+        With `span` it is that span of the calendar (UTC), seen from where the evidence ends.
         """
         end, anchor = self.anchor(name)
-        return calendar_day(end) if day else Window(end - timedelta(hours=hours), end, anchor)
+        return span_window(span, end) if span else Window(end - timedelta(hours=hours), end, anchor)
 
-    def telemetry(self, name: str, hours: float, day: str | None = None) -> Telemetry:
+    def telemetry(self, name: str, hours: float, span: str | None = None) -> Telemetry:
         """Sums and percentiles of a function over a window."""
 
         def read() -> Telemetry:
             target = Target(name)
-            return fetch_telemetry(self.account, [target], self.window(name, hours, day))[target]
+            return fetch_telemetry(self.account, [target], self.window(name, hours, span))[target]
 
-        return self.once(f"telemetry {name} {hours} {day}", read)
-
-
-def calendar_day(end: datetime) -> Window:
-    """The calendar day (UTC) before the one of `end`."""
-    midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
-    return Window(midnight - timedelta(days=1), midnight, "the whole day before, UTC")
+        return self.once(f"telemetry {name} {hours} {span}", read)
 
 
 def describe_window(window: Window) -> str:

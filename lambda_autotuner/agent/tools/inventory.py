@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,6 +10,12 @@ from lambda_autotuner.agent.answer import Gap
 from lambda_autotuner.agent.catalogue import Arguments, NoArguments, Tool
 from lambda_autotuner.agent.reading.names import nearest
 from lambda_autotuner.agent.tools.context import ToolContext, gap_of, limited, rounded
+from lambda_autotuner.agent.tools.narrowing import (
+    Narrowed,
+    SettingCondition,
+    as_shown,
+    narrowed,
+)
 from lambda_autotuner.agent.tools.runtimes import is_retired
 from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.aws.concurrency import account_limits, get_concurrency
@@ -22,7 +26,6 @@ from lambda_autotuner.aws.permissions import check_operations
 from lambda_autotuner.aws.telemetry import account_now
 
 _BYTES_PER_MB = 1024 * 1024
-_AT_ONCE = 16
 FunctionName = Annotated[
     str, Field(min_length=1, max_length=300, description="Exact name of the function.")
 ]
@@ -40,22 +43,12 @@ WRITE_OPERATIONS = (
 )
 
 
-class ListFunctions(Arguments):
+class ListFunctions(Narrowed):
     """Which functions to list."""
 
-    name_contains: str | None = Field(None, description="Part of the name.")
-    name_prefix: str | None = Field(None, description="Beginning of the name.")
-    runtime: str | None = Field(
-        None, description="Runtime or its family: python, python3.12, nodejs."
+    where: tuple[SettingCondition, ...] | None = Field(
+        None, max_length=8, description="Further conditions on settings; all must hold."
     )
-    architecture: Literal["x86_64", "arm64"] | None = None
-    package_type: Literal["Zip", "Image"] | None = None
-    tag: str | None = Field(None, description="key=value, or a key or a value of a tag.")
-    matching: str | None = Field(None, description="Part of the name, or a key or value of a tag.")
-    min_memory_mb: int | None = Field(None, ge=128, le=10_240)
-    max_memory_mb: int | None = Field(None, ge=128, le=10_241)
-    min_timeout_seconds: int | None = Field(None, ge=0, le=900)
-    max_timeout_seconds: int | None = Field(None, ge=0, le=900)
     retired_runtime: bool | None = Field(
         None, description="True: only those whose runtime AWS has deprecated."
     )
@@ -87,21 +80,15 @@ def _row(item: FunctionConfiguration) -> dict[str, object]:
 def run_list_functions(context: ToolContext, arguments: ListFunctions) -> ToolResult:
     """List functions, narrowed by name, runtime, architecture or memory size."""
     everything = context.once("functions", lambda: tuple(list_functions(context.account)))
-    chosen = [item for item in everything if _chosen(item, arguments)]
+    chosen, values = narrowed(context, everything, arguments, arguments.where or ())
     if arguments.retired_runtime is not None:
         near = max((item.last_modified for item in everything if item.last_modified), default=None)
         moment = context.once("account now", lambda: account_now(context.account, near=near))
         chosen = [
             item for item in chosen if is_retired(item.runtime, moment) is arguments.retired_runtime
         ]
-    if arguments.tag:
-        chosen = _tagged(context, chosen, arguments.tag)
-    if arguments.matching:
-        part = arguments.matching.casefold().rstrip("s")
-        tagged = {item.name for item in _tagged(context, chosen, arguments.matching)}
-        chosen = [item for item in chosen if part in item.name.casefold() or item.name in tagged]
     shown = limited(chosen, arguments.limit)
-    narrowed = arguments.model_dump(exclude_none=True, exclude={"limit"})
+    by = arguments.model_dump(exclude_none=True, exclude={"limit"})
     return ToolResult(
         {
             "account": context.account.account_id,
@@ -109,42 +96,13 @@ def run_list_functions(context: ToolContext, arguments: ListFunctions) -> ToolRe
             "count": len(chosen),
             "shown": len(shown),
             "of_functions": len(everything),
-            "narrowed_by": narrowed,
-            "functions": [_row(item) for item in shown],
+            "narrowed_by": by,
+            "functions": [
+                _row(item) | {key: as_shown(value) for key, value in values[item.name].items()}
+                for item in shown
+            ],
         },
         source=f"account {context.account.account_id}, {context.account.region}",
-    )
-
-
-def _tagged(
-    context: ToolContext, items: Sequence[FunctionConfiguration], wanted: str
-) -> list[FunctionConfiguration]:
-    """Those that have a tag; ListFunctions does not say, so each is asked, several at once."""
-    key, separator, value = wanted.casefold().partition("=")
-
-    def has(item: FunctionConfiguration) -> bool:
-        tags = {k.casefold(): v.casefold() for k, v in get_tags(context.account, item.arn).items()}
-        if separator:
-            return tags.get(key) == value
-        values = {*tags.values(), *(value.rstrip("s") for value in tags.values())}
-        return key in tags or key.rstrip("s") in values
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return [item for item, kept in zip(items, pool.map(has, items), strict=True) if kept]
-
-
-def _chosen(item: FunctionConfiguration, wanted: ListFunctions) -> bool:
-    name = item.name.casefold()
-    return (
-        (wanted.name_contains is None or wanted.name_contains.casefold() in name)
-        and (wanted.name_prefix is None or name.startswith(wanted.name_prefix.casefold()))
-        and (wanted.runtime is None or (item.runtime or "").startswith(wanted.runtime.casefold()))
-        and (wanted.package_type is None or item.package_type == wanted.package_type)
-        and (wanted.architecture is None or item.architecture == wanted.architecture)
-        and (wanted.min_memory_mb is None or item.memory_mb >= wanted.min_memory_mb)
-        and (wanted.max_memory_mb is None or item.memory_mb <= wanted.max_memory_mb)
-        and item.timeout_seconds >= (wanted.min_timeout_seconds or 0)
-        and item.timeout_seconds <= (wanted.max_timeout_seconds or item.timeout_seconds)
     )
 
 

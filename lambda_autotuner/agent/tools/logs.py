@@ -13,6 +13,8 @@ from lambda_autotuner.agent.catalogue import Arguments, Tool
 from lambda_autotuner.agent.tool_errors import ErrorCode, ToolError
 from lambda_autotuner.agent.tools.context import ToolContext, describe_window
 from lambda_autotuner.agent.tools.inventory import FunctionName
+from lambda_autotuner.agent.tools.narrowing import Spanned
+from lambda_autotuner.agent.tools.spans import span_window
 from lambda_autotuner.agent.tools.telemetry import MAX_HOURS, report_figures
 from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.aws.errors import MissingError
@@ -49,6 +51,7 @@ class LogWindow(Arguments):
         le=MAX_HOURS,
         description="Hours back from the last log event; three days by default.",
     )
+    span: str | None = Spanned
 
 
 class SearchArguments(LogWindow):
@@ -101,6 +104,7 @@ def run_get_logs(context: ToolContext, arguments: SearchArguments) -> ToolResult
     window = _window(context, group, arguments.window_hours)
     if window is None:
         return _nothing(name, group)
+    window = span_window(arguments.span, window.end) if arguments.span else window
     pattern = quoted_pattern(arguments.search) if arguments.search else ""
     found, looked = _newest(context, group, window, pattern, arguments.limit)
     shown = found.events[-arguments.limit :]
@@ -136,14 +140,17 @@ def _newest(
     return found, part
 
 
-def _errors(context: ToolContext, group: str, hours: float) -> tuple[LogSearch, Window] | None:
+def _errors(
+    context: ToolContext, group: str, hours: float, span: str | None = None
+) -> tuple[LogSearch, Window] | None:
     """Error lines of the last hours and, where that has few, of the whole window."""
 
     def read() -> tuple[LogSearch, Window] | None:
         window = _window(context, group, hours)
         if window is None:
             return None
-        for length in (_FIRST_HOURS, 24.0, hours):
+        window = span_window(span, window.end) if span else window
+        for length in (hours,) if span else (_FIRST_HOURS, 24.0, hours):
             part = (
                 window
                 if length >= hours
@@ -163,7 +170,7 @@ def _errors(context: ToolContext, group: str, hours: float) -> tuple[LogSearch, 
             found, events=tuple(event for event in found.events if not _REPORT.match(event.message))
         ), part
 
-    return context.once(f"errors {group} {hours}", read)
+    return context.once(f"errors {group} {hours} {span}", read)
 
 
 def _patterns(found: LogSearch) -> list[dict[str, Any]]:
@@ -180,7 +187,7 @@ def run_get_errors(context: ToolContext, arguments: LogWindow) -> ToolResult:
     """Errors in a function's log, grouped by pattern with counts."""
     name = context.function(arguments.function)
     group = context.configuration(name).log_group
-    looked = _errors(context, group, arguments.window_hours)
+    looked = _errors(context, group, arguments.window_hours, arguments.span)
     if looked is None:
         return _nothing(name, group)
     found, window = looked

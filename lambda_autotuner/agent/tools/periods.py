@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import Field
 
 from lambda_autotuner.agent.catalogue import Arguments, Tool
+from lambda_autotuner.agent.tool_errors import ErrorCode, ToolError
 from lambda_autotuner.agent.tools.context import ToolContext, describe_window, rounded
 from lambda_autotuner.agent.tools.inventory import FunctionName
+from lambda_autotuner.agent.tools.narrowing import Spanned
 from lambda_autotuner.agent.tools.ranking import fleet_rows
+from lambda_autotuner.agent.tools.spans import span_window
 from lambda_autotuner.agent.tools.telemetry import (
     DEFAULT_HOURS,
     MAX_HOURS,
@@ -54,6 +58,8 @@ class PeriodArguments(Arguments):
     since_last_change: bool = Field(
         False, description="Split at the function's last modification instead."
     )
+    span: str | None = Spanned
+    baseline_span: str | None = Spanned
     metric: Literal["duration", "errors", "cost", "invocations", "throttles"] = "duration"
     limit: int = Field(5, ge=1, le=50)
 
@@ -73,7 +79,7 @@ def run_compare_periods(context: ToolContext, arguments: PeriodArguments) -> Too
     data |= {"recent": later, "before": earlier, "change_pct": _changes(later, earlier)}
     if min(later["invocations"] or 0, earlier["invocations"] or 0) < _FEW:
         data["reason"] = "too few invocations on one side to tell a change from chance"
-    described = f"{describe_window(recent)} against the {_length(before)} before"
+    described = _against(recent, before)
     return ToolResult(data, function=name, window=described, source="CloudWatch metrics")
 
 
@@ -84,6 +90,9 @@ def _length(window: Window) -> str:
 
 def _spans(context: ToolContext, name: str, arguments: PeriodArguments) -> tuple[Window, Window]:
     end, anchor = context.anchor(name)
+    named = _named_spans(arguments, end)
+    if named is not None:
+        return named
     length = timedelta(hours=arguments.window_hours)
     changed = context.configuration(name).last_modified
     if arguments.since_last_change and changed is not None and changed < end:
@@ -95,6 +104,34 @@ def _spans(context: ToolContext, name: str, arguments: PeriodArguments) -> tuple
     split = end - length
     earlier = timedelta(hours=arguments.baseline_hours or arguments.window_hours)
     return Window(split, end, anchor), Window(split - earlier, split, "the time before")
+
+
+def _named_spans(arguments: PeriodArguments, end: datetime) -> tuple[Window, Window] | None:
+    """Two spans of the calendar, the later one first; None where none are named.
+
+    Raises:
+        ToolError: only one is named, or one has not happened yet.
+    """
+    if arguments.span is None and arguments.baseline_span is None:
+        return None
+    if arguments.span is None or arguments.baseline_span is None:
+        raise ToolError(
+            ErrorCode.INVALID_ARGUMENTS,
+            "One span has nothing to be compared with.",
+            remedy="Give span and baseline_span.",
+        )
+    windows = (span_window(arguments.span, end), span_window(arguments.baseline_span, end))
+    before, recent = sorted(windows, key=lambda window: window.start)
+    return recent, before
+
+
+def _against(recent: Window, before: Window) -> str:
+    earlier = (
+        describe_window(before)
+        if before.anchor.endswith("UTC")
+        else f"the {_length(before)} before"
+    )
+    return f"{describe_window(recent)} against {earlier}"
 
 
 def _figures(context: ToolContext, name: str, window: Window) -> dict[str, Any]:
@@ -133,8 +170,10 @@ def _fleet(context: ToolContext, arguments: PeriodArguments) -> ToolResult:
     end = context.once("account now", lambda: account_now(context.account, near=near))
     split = end - timedelta(hours=arguments.window_hours)
     earlier = timedelta(hours=arguments.baseline_hours or arguments.window_hours)
-    recent = Window(split, end, "last activity of the account")
-    before = Window(split - earlier, split, "the time before")
+    recent, before = _named_spans(arguments, end) or (
+        Window(split, end, "last activity of the account"),
+        Window(split - earlier, split, "the time before"),
+    )
     later, sooner = (
         {row["function"]: _daily(row, window) for row in fleet_rows(context, everything, window, arguments.metric)}
         for window in (recent, before)
@@ -154,14 +193,33 @@ def _fleet(context: ToolContext, arguments: PeriodArguments) -> ToolResult:
         (row for row in rows if row["change_pct" if relative else "change"] is not None),
         key=lambda row: (-row["change_pct" if relative else "change"], row["function"]),
     )
-    described = f"{describe_window(recent)} against the {_length(before)} before"
+    described = _against(recent, before)
     data = {
         "metric": arguments.metric, "window": described, "scanned": len(everything), "compared": len(rows),
-        "functions": ranked[: arguments.limit],
+        "functions": ranked[: arguments.limit], **_together(arguments.metric, later, sooner),
     }  # fmt: skip
     return ToolResult(
         data, window=described, source=f"CloudWatch metrics of {len(everything)} functions"
     )
+
+
+def _together(
+    metric: str, later: Mapping[str, dict[str, Any]], sooner: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """The sum over all functions, for what can be summed."""
+    key = {"cost": "cost_usd_window", "invocations": "invocations", "throttles": "throttles"}.get(
+        metric
+    )
+    if key is None:
+        return {}
+    recent, before = (
+        rounded(math.fsum(row.get(key) or 0 for row in rows.values())) for rows in (later, sooner)
+    )
+    return {
+        "total_recent": recent,
+        "total_before": before,
+        "total_change_pct": _change(recent, before),
+    }
 
 
 def _daily(row: dict[str, Any], window: Window) -> dict[str, Any]:

@@ -11,11 +11,19 @@ from lambda_autotuner import fleet
 from lambda_autotuner.agent.answer import Gap
 from lambda_autotuner.agent.tools.context import (
     ToolContext,
-    calendar_day,
     describe_window,
     gap_of,
     rounded,
 )
+from lambda_autotuner.agent.tools.narrowing import (
+    NARROWING,
+    Condition,
+    as_shown,
+    holds,
+    is_setting,
+    narrowed,
+)
+from lambda_autotuner.agent.tools.spans import span_window
 from lambda_autotuner.agent.tools.telemetry import DEFAULT_HOURS, cost_figures, report_figures
 from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.aws.configuration import FunctionConfiguration
@@ -43,31 +51,48 @@ _FROM_LOGS = frozenset({"memory_used", "cold_starts"})
 def run_scan_fleet(context: ToolContext, arguments: Any) -> ToolResult:
     """Rank all functions by one measure."""
     everything = context.once("functions", lambda: tuple(list_functions(context.account)))
+    where = arguments.where or ()
+    chosen, values = narrowed(context, everything, arguments, [c for c in where if is_setting(c)])
+    seen = [condition for condition in where if not is_setting(condition)]
     hours = arguments.window_hours or DEFAULT_HOURS
     near = max((item.last_modified for item in everything if item.last_modified), default=None)
     end = context.once("account now", lambda: account_now(context.account, near=near))
     window = Window(end - timedelta(hours=hours), end, "last activity of the account")
-    if arguments.day:
-        window, hours = calendar_day(end), 24.0
-    series = context.once(
-        f"fleet {arguments.sort_by} {hours} {arguments.day}",
-        lambda: _series(context, everything, window, arguments.sort_by),
-    )
-    rows = _rows(context, everything, series, hours)
+    if arguments.span:
+        window = span_window(arguments.span, end)
+        hours = window.seconds / 3_600
+    series = _series(context, chosen, window, arguments.sort_by, [c.field for c in seen])
+    rows = [row | {k: as_shown(v) for k, v in values[row["function"]].items() if k not in row}
+            for row in _rows(context, chosen, series, hours)]  # fmt: skip
+    rows, unknown = _meeting([c for c in seen if c.field not in _LOG_FIELDS], rows)
     gaps: list[Gap] = []
-    if arguments.sort_by in _FROM_LOGS:
-        gaps += _add_reports(context, everything, rows, hours)
+    if arguments.sort_by in _FROM_LOGS or any(c.field in _LOG_FIELDS for c in seen):
+        gaps += _add_reports(context, everything, rows, hours, arguments.span)
+        rows, unread = _meeting([c for c in seen if c.field in _LOG_FIELDS], rows)
+        unknown += unread
     if arguments.sort_by == "savings":
         gaps += _add_savings(context, rows)
     ranked = _ranked(rows, arguments.sort_by, ascending=arguments.ascending)
     described = describe_window(window)
     data = {
         "sort_by": arguments.sort_by, "ascending": arguments.ascending, "window": described,
-        "scanned": len(rows), **_totals(rows, arguments.sort_by),
+        "scanned": len(everything), "matching": len(rows), "could_not_be_judged": unknown, "narrowed_by": _narrowing(arguments), **_totals(rows, arguments.sort_by),
         "functions": ranked[: arguments.limit if arguments.sort_by != "idle" else 200],
     }  # fmt: skip
-    source = f"CloudWatch metrics of {len(rows)} functions"
+    source = f"CloudWatch metrics of {len(chosen)} functions"
     return ToolResult(data, window=described, source=source, gaps=tuple(gaps))
+
+
+def _narrowing(arguments: Any) -> dict[str, Any]:
+    """What the functions were narrowed by; empty for the whole account."""
+    said: dict[str, Any] = arguments.model_dump(exclude_none=True, include={*NARROWING, "where"})
+    return said
+
+
+def _meeting(conditions: Sequence[Condition], rows: list[Row]) -> tuple[list[Row], int]:
+    """The rows that meet all conditions, and how many could not be judged."""
+    unknown = sum(any(row.get(c.field) is None for c in conditions) for row in rows)
+    return [row for row in rows if all(holds(c, row.get(c.field)) for c in conditions)], unknown
 
 
 def _rows(
@@ -99,11 +124,20 @@ def _totals(rows: list[Row], sort_by: str) -> dict[str, Any]:
         "total_cost_usd_month": rounded(sum(row["cost_usd_month"] or 0.0 for row in rows)),
         "total_saving_usd_month": savings,
         "total_cost_usd_window": rounded(sum(row.get("cost_usd_window") or 0.0 for row in rows)),
+        "overall_error_rate_pct": _overall_error_rate(rows),
         "total_errors": sum(row.get("errors") or 0 for row in rows),
         "total_throttles": sum(row.get("throttles") or 0 for row in rows),
         "total_invocations": sum(row["invocations"] or 0 for row in rows),
         "without_invocations": sum(not row["invocations"] for row in rows),
     }
+
+
+def _overall_error_rate(rows: list[Row]) -> float | None:
+    """All errors of all invocations, in percent; None where errors were not read."""
+    invocations = sum(row["invocations"] or 0 for row in rows)
+    if not invocations or not any("errors" in row for row in rows):
+        return None
+    return rounded(sum(row.get("errors") or 0 for row in rows) / invocations * _PERCENT, 3)
 
 
 _BASE = {
@@ -121,12 +155,23 @@ _EXTRA = {
     "timeouts": {"duration_max": ("Duration", "Maximum")},
 }
 """Each ranking asks for the series that it needs: they are paid for by the number."""
+_OF_FIELDS = {
+    "errors": "errors", "error_rate_pct": "errors", "p50_duration_ms": "duration", "p95_duration_ms": "duration",
+    "p99_duration_ms": "duration", "throttles": "throttles", "max_duration_ms": "timeouts", "timeout_used_pct": "timeouts",
+}  # fmt: skip
+_LOG_FIELDS = frozenset({"memory_used_pct", "cold_start_rate_pct", "mean_init_ms"})
 
 
 def _series(
-    context: ToolContext, functions: Sequence[FunctionConfiguration], window: Window, sort_by: str
+    context: ToolContext,
+    functions: Sequence[FunctionConfiguration],
+    window: Window,
+    sort_by: str,
+    fields: Sequence[str] = (),
 ) -> dict[str, dict[str, Series]]:
     wanted = {**_BASE, **_EXTRA.get(sort_by, {})}
+    for field in fields:
+        wanted |= _EXTRA.get(_OF_FIELDS.get(field, ""), {})
     period = period_of(window)
     queries = {
         (item.name, key): MetricQuery(metric, statistic, period, item.name)
@@ -164,6 +209,7 @@ def _row(
                 weighted_percentile(series[name], series["duration_count"])
             )
     if "duration_max" in series and (longest := series["duration_max"].maximum()) is not None:
+        row["max_duration_ms"] = rounded(longest)
         row["timeout_used_pct"] = rounded(longest / (item.timeout_seconds * 1000) * _PERCENT, 1)
     if invocations and counted and total_ms is not None:
         mean_ms = total_ms / counted
@@ -206,7 +252,11 @@ def _in_parallel(rows: list[Row], look: Callable[[Row], Gap | None]) -> list[Gap
 
 
 def _add_reports(
-    context: ToolContext, functions: Sequence[FunctionConfiguration], rows: list[Row], hours: float
+    context: ToolContext,
+    functions: Sequence[FunctionConfiguration],
+    rows: list[Row],
+    hours: float,
+    span: str | None,
 ) -> list[Gap]:
     """Memory used and cold starts stand in the logs alone; read for the costliest functions."""
     by_name = {item.name: item for item in functions}
@@ -218,7 +268,7 @@ def _add_reports(
             skipped.append(name)
             return None
         try:
-            window = context.window(name, min(hours, 168.0))
+            window = context.window(name, min(hours, _LOG_HOURS), span)
             found = read_reports(context.account, by_name[name], window, lines=_FLEET_LINES)
         except AwsError as error:
             return gap_of(f"REPORT lines of {name}", error)
@@ -234,6 +284,7 @@ def _add_reports(
 
 
 _FLEET_LINES = 160
+_LOG_HOURS = 168.0
 _FROM_REPORTS = (
     "memory_used_pct", "max_memory_used_mb", "cold_start_rate_pct", "mean_init_ms", "out_of_memory",
 )  # fmt: skip

@@ -10,8 +10,8 @@ from pydantic import Field
 from lambda_autotuner.agent.catalogue import Arguments, Tool
 from lambda_autotuner.agent.tools.context import ToolContext, describe_window, rounded
 from lambda_autotuner.agent.tools.inventory import FunctionName
+from lambda_autotuner.agent.tools.narrowing import Condition, Narrowed, Spanned
 from lambda_autotuner.agent.tools.ranking import run_scan_fleet
-from lambda_autotuner.agent.tools.telemetry import Day
 from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.measurement import NotApplicable, Sized, recommend
 from lambda_autotuner.sizing.choices import Choices
@@ -41,8 +41,14 @@ class RecommendationArguments(Arguments):
     objective: Objective | None = None
 
 
-class ScanArguments(Arguments):
-    """How to rank the account."""
+class ScanArguments(Narrowed):
+    """How to rank the account, and which functions of it."""
+
+    where: tuple[Condition, ...] | None = Field(
+        None,
+        max_length=8,
+        description="Conditions on settings and on what was seen; all must hold.",
+    )
 
     sort_by: Literal[
         "savings", "cost", "errors", "error_rate", "duration", "duration_p50", "duration_p99", "invocations", "throttles", "memory", "memory_used",
@@ -51,7 +57,7 @@ class ScanArguments(Arguments):
     ascending: bool = False
     limit: int = Field(10, ge=1, le=200)
     window_hours: float | None = Field(None, gt=0, le=455 * 24)
-    day: Day | None = None
+    span: str | None = Spanned
 
 
 def run_get_recommendation(context: ToolContext, arguments: RecommendationArguments) -> ToolResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from lambda_autotuner.agent.answer import Gap
 from lambda_autotuner.agent.catalogue import Arguments, Tool
 from lambda_autotuner.agent.tools.context import ToolContext, describe_window, rounded
 from lambda_autotuner.agent.tools.inventory import FunctionName
+from lambda_autotuner.agent.tools.narrowing import Spanned
 from lambda_autotuner.agent.turn import ToolResult
 from lambda_autotuner.aws.logs import search_logs
 from lambda_autotuner.aws.metrics import MetricQuery, Window, get_metrics
@@ -32,9 +33,6 @@ _MILLION = 1_000_000
 _MIN_FOR_PERCENTILE = 2
 
 
-Day = Literal["yesterday"]
-
-
 class FunctionWindow(Arguments):
     """A function and a window that ends at its last invocation."""
 
@@ -45,9 +43,7 @@ class FunctionWindow(Arguments):
         le=MAX_HOURS,
         description="Hours back from the function's last invocation; two weeks by default.",
     )
-    day: Day | None = Field(
-        None, description="The calendar day (UTC) before the last invocation's, instead of hours."
-    )
+    span: str | None = Spanned
 
 
 class MetricsArguments(FunctionWindow):
@@ -97,7 +93,7 @@ def metrics_of(telemetry: Telemetry) -> dict[str, Any]:
 def run_get_metrics(context: ToolContext, arguments: MetricsArguments) -> ToolResult:
     """Invocations, errors, throttles, durations and concurrency over a window."""
     name = context.function(arguments.function)
-    telemetry = context.telemetry(name, arguments.window_hours, arguments.day)
+    telemetry = context.telemetry(name, arguments.window_hours, arguments.span)
     window = describe_window(telemetry.window)
     data = {
         "function": name,
@@ -176,10 +172,10 @@ def run_get_report_statistics(context: ToolContext, arguments: FunctionWindow) -
     """Memory used, cold starts, timeouts and durations, from REPORT lines."""
     name = context.function(arguments.function)
     configuration = context.configuration(name)
-    window = context.window(name, arguments.window_hours, arguments.day)
+    window = context.window(name, arguments.window_hours, arguments.span)
     shown = describe_window(window)
     found = context.once(
-        f"reports {name} {arguments.window_hours} {arguments.day}",
+        f"reports {name} {arguments.window_hours} {arguments.span}",
         lambda: read_reports(context.account, configuration, window, lines=REPORT_LINES),
     )
     if not found.lines:
@@ -227,6 +223,7 @@ def report_figures(reports: list[Report], memory_mb: int) -> dict[str, Any]:
         report.max_memory_used_mb for report in present if report.max_memory_used_mb is not None
     ]
     durations = [report.duration_ms for report in present]
+    billed = [report.billed_ms for report in present]
     size = present[0].memory_mb if present else memory_mb
     peak = max(used, default=None)
     cold = sum(report.cold for report in present)
@@ -250,6 +247,8 @@ def report_figures(reports: list[Report], memory_mb: int) -> dict[str, Any]:
             else None
         ),
         "out_of_memory": sum(report.outcome is Outcome.OUT_OF_MEMORY for report in present),
+        "mean_billed_ms": rounded(sum(billed) / len(billed) if billed else None),
+        "p95_billed_ms": rounded(percentile(billed, 0.95)) if billed else None,
         "p50_duration_ms": rounded(percentile(durations, 0.5)),
         "p95_duration_ms": rounded(percentile(durations, 0.95)),
         "p99_duration_ms": rounded(percentile(durations, 0.99)),
@@ -261,7 +260,7 @@ def run_get_cost(context: ToolContext, arguments: CostArguments) -> ToolResult:
     """What a function costs, from its durations and the price book."""
     name = context.function(arguments.function)
     configuration = context.configuration(name)
-    telemetry = context.telemetry(name, arguments.window_hours, arguments.day)
+    telemetry = context.telemetry(name, arguments.window_hours, arguments.span)
     window = describe_window(telemetry.window)
     memory_mb = arguments.memory_mb or configuration.memory_mb
     book = PriceBook.load()
@@ -312,6 +311,7 @@ def cost_figures(
         "invocations_month": round(month),
         "mean_duration_ms": rounded(mean_ms),
         "cost_usd_window": rounded(each * count, 4),
+        "billed_gb_seconds_window": rounded((mean_ms + 0.5) / 1_000 * memory_mb / 1_024 * count, 1),
         "cost_usd_month": rounded(each * month, 4 if each * month < 1 else 2),
         "compute_usd_month": rounded((each - rates.request_usd) * month, 4),
         "requests_usd_month": rounded(rates.request_usd * month, 4),

@@ -15,6 +15,7 @@ from lambda_autotuner.agent.writing.figures import (
     percent,
     usd,
 )
+from lambda_autotuner.agent.writing.narrowing import narrowed_by, values
 
 Data = Mapping[str, Any]
 
@@ -49,7 +50,7 @@ def functions(data: Data, q: Question, cite: str) -> list[str]:
     """How many functions, and which."""
     where = f"account {data.get('account')}, {data.get('region')}"
     narrowed = data.get("narrowed_by") or {}
-    how = " with " + listing([_narrowing(k, v) for k, v in narrowed.items()]) if narrowed else ""
+    how = narrowed_by(narrowed)
     lines = [f"{count(data.get('count'))} functions{how} in {where}. {cite}"]
     if narrowed:
         lines[0] = (
@@ -59,7 +60,7 @@ def functions(data: Data, q: Question, cite: str) -> list[str]:
     if q.about("count") and not q.about("list") and not narrowed:
         return lines
     lines += [
-        f"  - {row['function']}: {memory(row['memory_mb'])}, {count(row['timeout_seconds'])} s, {row['runtime']}, {row['architecture']}"
+        f"  - {row['function']}: {memory(row['memory_mb'])}, {count(row['timeout_seconds'])} s, {row['runtime']}, {row['architecture']}{values(row, narrowed)}"
         for row in rows[:_SHOWN]
     ]
     if len(rows) > _SHOWN:
@@ -67,26 +68,6 @@ def functions(data: Data, q: Question, cite: str) -> list[str]:
             f"  and others ({len(rows)} in all); narrow by name, runtime, architecture or memory size."
         )
     return lines
-
-
-def _narrowing(name: str, value: object) -> str:
-    words = {
-        "min_memory_mb": "at least",
-        "max_memory_mb": "at most",
-        "name_contains": "a name with",
-        "name_prefix": "a name starting with",
-        "matching": "a name or a tag with",
-    }
-    if name == "retired_runtime":
-        return "a runtime that AWS has deprecated" if value else "a runtime that is not deprecated"
-    unit = " MB" if name.endswith("_mb") else ""
-    if name.endswith("_timeout_seconds"):
-        words |= {
-            "min_timeout_seconds": "a timeout of at least",
-            "max_timeout_seconds": "a timeout of at most",
-        }
-        unit = " s"
-    return f"{words.get(name, name)} {value}{unit}"
 
 
 def found(data: Data, _q: Question, cite: str) -> list[str]:
@@ -103,21 +84,13 @@ def fleet(data: Data, q: Question, cite: str) -> list[str]:
     metric = str(data.get("sort_by") or "savings")
     field, label, show = _METRICS.get(metric, _METRICS["savings"])
     rows = data.get("functions") or []
-    total = data.get("total_cost_usd_month")
-    saving = data.get("total_saving_usd_month")
-    lines: list[str] = []
-    if metric in {"savings", "cost"} or q.about("cost", "saving"):
-        parts = [f"{count(data.get('scanned'))} functions cost {usd(total)} a month together"]
-        if (q.window_hours or q.yesterday) and data.get("total_cost_usd_window") is not None:
-            parts.append(f"{usd(data['total_cost_usd_window'])} in the window itself")
-        if saving is not None:
-            parts.append(f"{usd(saving)} a month of it could be saved, if measurements confirm it")
-        lines.append(f"{'; '.join(parts)}, {data.get('window')}. {cite}")
-    else:
+    lines = [_fleet_lead(data, q, metric, cite)]
+    narrowing = data.get("narrowed_by") or {}
+    if data.get("could_not_be_judged"):
         lines.append(
-            f"{count(data.get('scanned'))} functions looked at, {data.get('window')}. {cite}"
+            f"{count(data['could_not_be_judged'])} more could not be judged: what the condition is about was not seen for them."
         )
-    if _TOTAL.search(q.text) and metric in {"invocations", "errors", "throttles"}:
+    if _TOTAL.search(q.text) and metric in {"invocations", "errors", "throttles", "error_rate"}:
         lines.append(f"Together: {_together(data, metric)}.")
     if metric == "idle":
         idle = [row["function"] for row in rows if not row.get("invocations")]
@@ -130,8 +103,34 @@ def fleet(data: Data, q: Question, cite: str) -> list[str]:
     if not rows:
         return [*lines, f"Nothing to rank by {label}: no function has it."]
     lines.append(f"By {label}, {'lowest' if data.get('ascending') else 'highest'} first:")
-    lines += [f"  {number}. {_row(row, field, show, metric)}" for number, row in enumerate(rows, 1)]
+    lines += [
+        f"  {number}. {_row(row, field, show, metric)}{_further(row, narrowing, field)}"
+        for number, row in enumerate(rows, 1)
+    ]
     return lines
+
+
+def _fleet_lead(data: Data, q: Question, metric: str, cite: str) -> str:
+    """How many functions were looked at and, for money, what they cost together."""
+    how = narrowed_by(data.get("narrowed_by") or {})
+    many = f"{count(data.get('scanned'))} functions"
+    if how:
+        many = f"{count(data.get('matching'))} of {many}{how}"
+    if metric not in {"savings", "cost"} and not q.about("cost", "saving"):
+        return f"{many}{'' if how else ' looked at'}, {data.get('window')}. {cite}"
+    parts = [f"{many} cost {usd(data.get('total_cost_usd_month'))} a month together"]
+    if q.windowed and data.get("total_cost_usd_window") is not None:
+        parts.append(f"{usd(data['total_cost_usd_window'])} in the window itself")
+    saving = data.get("total_saving_usd_month")
+    if saving is not None:
+        parts.append(f"{usd(saving)} a month of it could be saved, if measurements confirm it")
+    return f"{'; '.join(parts)}, {data.get('window')}. {cite}"
+
+
+def _further(row: Data, narrowing: Data, field: str) -> str:
+    """What the conditions looked at, apart from what it is ranked by."""
+    where = [item for item in narrowing.get("where") or () if item["field"] != field]
+    return values(row, {"where": where})
 
 
 _TOTAL = re.compile(
@@ -142,6 +141,11 @@ _TOTAL = re.compile(
 def _together(data: Data, metric: str) -> str:
     if metric == "invocations":
         return f"{count(data.get('total_invocations'))} invocations"
+    if metric == "error_rate":
+        return (
+            f"an error rate of {percent(data.get('overall_error_rate_pct'))} "
+            f"({count(data.get('total_errors'))} errors of {count(data.get('total_invocations'))} invocations)"
+        )
     return f"{count(data.get(f'total_{metric}'))} {metric}"
 
 

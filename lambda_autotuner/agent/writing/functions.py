@@ -188,6 +188,12 @@ def reports(data: Data, q: Question, cite: str) -> list[str]:
         return [f"{name}: no REPORT lines ({data.get('reason') or 'none in the window'}). {cite}"]
     over = f"{count(data['reports'])} REPORT lines{'' if data.get('complete', True) else ' (a sample)'}, {data.get('window')}"
     lines: list[str] = []
+    if q.about("billed"):
+        lines.append(
+            f"{name}: the billed duration is {milliseconds(data.get('mean_billed_ms'))} on average, p95 {milliseconds(data.get('p95_billed_ms'))}, in {over}. {cite}"
+        )
+        if not q.about("cold_starts", "memory_used", "timed_out", "memory"):
+            return lines
     if q.about("cold_starts") or not q.about("memory_used", "timed_out", "memory"):
         init = (
             f"; init takes {milliseconds(data.get('mean_init_ms'))} on average, p95 {milliseconds(data.get('p95_init_ms'))}"
@@ -221,9 +227,13 @@ def cost(data: Data, q: Question, cite: str) -> list[str]:
     if data.get("cost_usd_month") is None:
         return [f"{name}: the cost is unknown ({data.get('reason')}). {cite}"]
     spent = ""
-    if q.window_hours or q.yesterday:
+    if q.windowed:
         spent = f"{name} cost {usd(data.get('cost_usd_window'))} in the window itself. {cite}"
+    billed = ""
+    if q.about("billed"):
+        billed = f"{name} was billed for {count(data.get('billed_gb_seconds_window'))} GB-seconds in the window itself. {cite}"
     return [
+        *([billed] if billed else []),
         *([spent] if spent else []),
         *_of_so_many(data, q, cite),
         (

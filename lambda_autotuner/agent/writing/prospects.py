@@ -178,6 +178,13 @@ def _fleet(data: Data, cite: str) -> list[str]:
     lines = [
         f"{count(data.get('compared'))} of {count(data.get('scanned'))} functions have enough invocations to compare, {data.get('window')}. {cite}"
     ]
+    if data.get("total_recent") is not None:
+        what = label.removesuffix(" a day")
+        change = data.get("total_change_pct")
+        share = f" ({change:+g} %)" if change is not None else ""
+        lines.append(
+            f"All together, {what}: {show(data.get('total_before'))} -> {show(data['total_recent'])}{share}."
+        )
     if not rows:
         return [*lines, f"None can be compared by {label}."]
     grew = [row for row in rows if (row.get("change_pct") or 0) >= _STILL_PCT]
