@@ -52,8 +52,12 @@ _LOWEST = re.compile(
     r"\b(cheapest|least|lowest|fewest|fastest|smallest|quickest|minimum|bottom|shortest)\b",
     re.IGNORECASE,
 )
+_LEAST_GOOD = re.compile(
+    r"\b(?:least|lowest) (?:reliable|stable|healthy|available|efficient|successful|trustworthy|reliab\w+|success\w*|uptime)\b",
+    re.IGNORECASE,
+)
 _RUNTIME = re.compile(
-    r"\b(python|node(?:\.?js)?|java|ruby|(?<!could )(?<!can )(?<!should )(?<!would )(?<!to )(?<!did )(?<!will )go(?! (?:to|from|up|down|ahead|on|for|over|wrong|back)\b)|golang|dotnet|\.net|c#|provided|custom runtime)[ -]?(\d+(?:\.[\dx]+)?)?\b",
+    r"\b(python|node(?:\.?js)?|java|ruby|(?:(?<=\bin )|(?<=\bon )|(?<=using )|(?<=written in )|(?<=our )|(?<=all )|(?<=^))go(?= (?:functions?|lambdas?|code|runtimes?|services?|fns)\b|(?:[ -]?1\.)|$|[?.,;])(?<!we go)|golang|dotnet|\.net|c#|provided|custom runtime)[ -]?(\d+(?:\.[\dx]+)?)?\b",
     re.IGNORECASE,
 )
 _ARCH = re.compile(r"\b(arm64|arm|graviton|x86_64|x86-64|x86|intel)\b", re.IGNORECASE)
@@ -149,8 +153,16 @@ def read_ranking(text: str, found: dict[str, int]) -> Ranking:
         re.IGNORECASE,
     ):
         limit = 5
-    ascending = bool(_LOWEST.search(text)) and metric not in {"savings", "idle"}
+    ascending = bool(_LOWEST.search(_LEAST_GOOD.sub(" ", text))) and metric not in {
+        "savings",
+        "idle",
+    }
     return Ranking(metric, ascending=ascending, limit=limit)
+
+
+def names_runtime(text: str) -> bool:
+    """Whether a language or runtime is named."""
+    return bool(_RUNTIME.search(text))
 
 
 def read_filters(text: str) -> Filters:

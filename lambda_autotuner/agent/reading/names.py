@@ -22,7 +22,7 @@ _SPOKEN = re.compile(
 )
 _BEFORE = re.compile(r"[`\"']?([A-Za-z][\w-]*\w)[`\"']?\s+(?:function|lambda)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"[`\"']([A-Za-z][\w.-]{2,139})[`\"']")
-_LOOKS_LIKE_NAME = re.compile(r"(?<![\w/.:-])([A-Za-z][A-Za-z0-9]*(?:[-_][A-Za-z0-9]+)+)(?![\w/-])")
+_LOOKS_LIKE_NAME = re.compile(r"(?<![\w/.:-])([^\W\d_][^\W_]*(?:[-_][^\W_]+)+)(?![\w/-])")
 _PLAN = re.compile(r"(?:p|q|plan|prop)[-_](?=[0-9a-z]*\d)[0-9a-z]{5,}")
 _PERCENTILE = re.compile(r"p\d{2}(?:[-_.]|$)")
 # French and other verbs with a pronoun behind a hyphen: `montre-moi`, `a-t-il`, `peux-tu`.

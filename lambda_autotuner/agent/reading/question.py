@@ -13,6 +13,7 @@ from dataclasses import replace
 from lambda_autotuner.agent.reading import quantities
 from lambda_autotuner.agent.reading.conditions import Said, about_a_set, read_conditions
 from lambda_autotuner.agent.reading.details import (
+    names_runtime,
     read_filters,
     read_objective,
     read_ranking,
@@ -271,12 +272,17 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
     plain = without_tags(bare.replace(search, " ") if search and quoted else bare)
     found = lex.concepts(plain)
     found = _combined(plain, found)
+    if named.names and wish is None and names_runtime(plain):
+        found = {"runtime": 0, **{name: place for name, place in found.items() if name != "alias"}}
     votes = lex.vote(plain)
     if quantities.percentiles(bare):
         found = {**found, "duration": 0}
     aspects = tuple(aspect.name for aspect in lex.aspects if aspect.concepts & found.keys())
     supposition = read_supposition(bare) if wish is None else None
-    periods = read_periods(bare, may_trend=supposition is None) if wish is None else None
+    dated = any(said.field.startswith("last_modified") for said in conditions)
+    periods = None
+    if wish is None and not dated:
+        periods = read_periods(bare, may_trend=supposition is None)
     span = read_span(bare)
     question = Question(
         text=text,

@@ -117,7 +117,7 @@ def _canned(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, flat
     wish = question.wish
     if question.unsupported:
         return [
-            f"I do not {question.unsupported} anything: I read, size, and propose changes of memory, timeout, "
+            f"I do not {question.unsupported} {listing(list(question.functions)) if question.functions else 'anything'}: I read, size, and propose changes of memory, timeout, "
             "architecture, storage and concurrency. Nothing was changed. " + WHAT_I_CAN_DO
         ]
     match question.topic:
