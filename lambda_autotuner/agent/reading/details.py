@@ -57,7 +57,7 @@ _LEAST_GOOD = re.compile(
     re.IGNORECASE,
 )
 _RUNTIME = re.compile(
-    r"\b(python|node(?:\.?js)?|java|ruby|(?:(?<=\bin )|(?<=\bon )|(?<=using )|(?<=written in )|(?<=our )|(?<=all )|(?<=^))go(?= (?:functions?|lambdas?|code|runtimes?|services?|fns)\b|(?:[ -]?1\.)|$|[?.,;])(?<!we go)|golang|dotnet|\.net|c#|provided|custom runtime)[ -]?(\d+(?:\.[\dx]+)?)?\b",
+    r"\b(python|node(?:\.?js)?|java|ruby|(?:(?<=\bin )|(?<=\bon )|(?<=\bruns )|(?<=\brun )|(?<=\brunning )|(?<=using )|(?<=written in )|(?<=our )|(?<=all )|(?<=^))go(?= (?:functions?|lambdas?|code|runtimes?|services?|fns)\b|(?:[ -]?1\.)|$|[?.,;])(?<!we go)|golang|dotnet|\.net|c#|provided|custom runtime)[ -]?(\d+(?:\.[\dx]+)?)?\b",
     re.IGNORECASE,
 )
 _ARCH = re.compile(r"\b(arm64|arm|graviton|x86_64|x86-64|x86|intel)\b", re.IGNORECASE)
