@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from lambda_autotuner import measurement
+from lambda_autotuner.aws import Account, AccountTarget
 from lambda_autotuner.aws.functions import list_functions
-from lambda_autotuner.aws.session import Account, AccountTarget
 from lambda_autotuner.errors import AutotunerError
 from lambda_autotuner.journal.store import Journal
 from lambda_autotuner.measurement import Choices, Options, Sized

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lambda_autotuner.aws.session import Account, AccountTarget
+from lambda_autotuner.aws import Account, AccountTarget
 from lambda_autotuner.errors import SettingsError
 from lambda_autotuner.journal import Journal
 from lambda_autotuner.sandbox import process as sandbox_process

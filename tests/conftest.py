@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+# As the command does: see cli/main.py.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 REPOSITORY = Path(__file__).resolve().parent.parent
 _FOREIGN = (
     "AWS_",

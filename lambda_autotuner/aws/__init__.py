@@ -2,7 +2,8 @@
 
 from lambda_autotuner.aws.configuration import LATEST, FunctionConfiguration, FunctionReference
 from lambda_autotuner.aws.errors import AwsError, ErrorCode, MissingError
-from lambda_autotuner.aws.session import Account, AccountTarget
+from lambda_autotuner.aws.sdk import AccountTarget
+from lambda_autotuner.aws.session import Account
 
 __all__ = [
     "LATEST",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from lambda_autotuner.aws.errors import AwsError, ErrorCode
 from lambda_autotuner.aws.functions import resolve
-from lambda_autotuner.aws.session import READ_TIMEOUT_SECONDS, Account, require_loopback
+from lambda_autotuner.aws.sdk import require_loopback
+from lambda_autotuner.aws.session import READ_TIMEOUT_SECONDS, Account
 
 # What UpdateFunctionCode and CreateFunction take directly; larger packages go through S3.
 MAX_DIRECT_BYTES = 50 * 1024 * 1024

@@ -74,7 +74,9 @@ def list_functions(
         MaxItems=50,
     )
     for raw in pages:
-        yield configuration_from(raw)
+        configuration = configuration_from(raw)
+        account.saw(configuration.last_modified)
+        yield configuration
 
 
 def function_names(account: Account) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ NAMESPACE = "AWS/Lambda"
 _DAY_SECONDS = 86_400
 _AHEAD_DAYS = 4_000
 _RETENTION_DAYS = 455
+_RECENT_DAYS = 21
 _MAX_PAGES = 200
 _PARTIAL_ATTEMPTS = 3
 
@@ -216,8 +217,9 @@ def latest_activity(
 ) -> datetime | None:
     """The last minute in which something was invoked, found in the account's metrics alone.
 
-    Two or three calls of one series each: days around `near` first, then the minutes of the last
-    day that holds any.
+    Two to four calls of one series each: days after the newest time that is known of the account,
+    then before it, then the minutes of the last day that holds any. Beginning at the function's
+    own LastModified would ask for years of days where the newest are enough.
 
     Args:
         account: where to ask.
@@ -229,10 +231,10 @@ def latest_activity(
         The end of that minute; None when nothing was invoked in the time that CloudWatch keeps.
     """
     near = near.astimezone(UTC)
+    account.saw(near)
+    near = max(near, account.newest_sign or near).astimezone(UTC)
     day = datetime(near.year, near.month, near.day, tzinfo=UTC)
-    # A function may have been left alone for years and be as busy as ever.
-    ahead, back = timedelta(days=_AHEAD_DAYS), timedelta(days=_RETENTION_DAYS)
-    for window in (Window(day, day + ahead), Window(day - back, day)):
+    for window in _outward(day):
         daily = MetricQuery("Invocations", "Sum", _DAY_SECONDS, function, qualifier)
         last_day = _last_point(get_metrics(account, [daily], window)[daily])
         if last_day is None:
@@ -242,8 +244,21 @@ def latest_activity(
             query = MetricQuery("Invocations", "Sum", period, function, qualifier)
             found = _last_point(get_metrics(account, [query], fine)[query])
             if found is not None:
-                return found + timedelta(seconds=period)
+                moment = found + timedelta(seconds=period)
+                account.saw(moment)
+                return moment
     return None
+
+
+def _outward(day: datetime) -> Iterator[Window]:
+    """Where to look for a last day of activity: after `day`, shortly before it, long before it.
+
+    After it without an end: a function may have been left alone for years and be as busy as ever.
+    """
+    recent, oldest = day - timedelta(days=_RECENT_DAYS), day - timedelta(days=_RETENTION_DAYS)
+    yield Window(day, day + timedelta(days=_AHEAD_DAYS))
+    yield Window(recent, day)
+    yield Window(oldest, recent)
 
 
 def _last_point(series: Series) -> datetime | None:

@@ -9,27 +9,31 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-_NUMBER = r"(\d+(?:\.\d+)?)"
-_PATTERNS = {
-    "duration_ms": re.compile(rf"(?<!Billed )(?<!Init )(?<!Restore )\bDuration: {_NUMBER} ms"),
-    "billed_ms": re.compile(rf"\bBilled Duration: {_NUMBER} ms"),
-    "init_ms": re.compile(rf"\bInit Duration: {_NUMBER} ms"),
-    "restore_ms": re.compile(rf"(?<!Billed )\bRestore Duration: {_NUMBER} ms"),
-    "billed_restore_ms": re.compile(rf"\bBilled Restore Duration: {_NUMBER} ms"),
-    "memory_mb": re.compile(rf"\bMemory Size: {_NUMBER} MB"),
-    "max_memory_used_mb": re.compile(rf"\bMax Memory Used: {_NUMBER} MB"),
+_VALUE = re.compile(
+    r"\b(Billed Restore Duration|Restore Duration|Billed Duration|Init Duration|Duration"
+    r"|Max Memory Used|Memory Size): (\d+(?:\.\d+)?) (ms|MB)"
+)
+_NAMES = {
+    ("Duration", "ms"): "duration_ms",
+    ("Billed Duration", "ms"): "billed_ms",
+    ("Init Duration", "ms"): "init_ms",
+    ("Restore Duration", "ms"): "restore_ms",
+    ("Billed Restore Duration", "ms"): "billed_restore_ms",
+    ("Memory Size", "MB"): "memory_mb",
+    ("Max Memory Used", "MB"): "max_memory_used_mb",
 }
+_NEEDED = {"duration_ms", "billed_ms", "memory_mb"}
 _REQUEST_ID = re.compile(r"\bREPORT RequestId: (\S+)")
 _STATUS = re.compile(r"\bStatus: (\w+)")
 _ERROR_TYPE = re.compile(r"\bError Type: (\S+)")
 _XRAY = re.compile(r"\bXRAY TraceId: (\S+)")
 _STREAM_VERSION = re.compile(r"\[([^\]]+)\]")
-_TIMED_OUT = re.compile(r"Task timed out after")
+_TIMED_OUT = "Task timed out after"
 _KILLED = re.compile(r"signal: killed|Runtime\.OutOfMemory|OutOfMemoryError", re.IGNORECASE)
 
 
@@ -72,6 +76,14 @@ class Report:
         return self.init_ms is not None or self.restore_ms is not None
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the log says about a line beside its text."""
+
+    timestamp: datetime | None
+    version: str | None
+
+
 def parse_report(
     text: str, *, timestamp: datetime | None = None, stream: str | None = None
 ) -> Report | None:
@@ -84,30 +96,32 @@ def parse_report(
         timestamp: when CloudWatch Logs received it.
         stream: name of the log stream, which holds the version.
     """
-    report = _from_json(text) if text.lstrip().startswith("{") else _from_text(text)
-    if report is None:
-        return None
     version = _STREAM_VERSION.search(stream) if stream else None
-    return replace(report, timestamp=timestamp, version=version[1] if version else None)
+    seen = _Seen(timestamp, version[1] if version else None)
+    return _from_json(text, seen) if text.lstrip().startswith("{") else _from_text(text, seen)
 
 
-def _from_text(text: str) -> Report | None:
+def _from_text(text: str, seen: _Seen) -> Report | None:
     start = text.find("REPORT RequestId:")
     request = _REQUEST_ID.search(text)
     if start < 0 or request is None:
         return None
     line = text[start:]
     values: dict[str, float] = {}
-    for name, pattern in _PATTERNS.items():
-        found = pattern.search(line)
-        if found:
-            values[name] = float(found[1])
-    if not {"duration_ms", "billed_ms", "memory_mb"} <= values.keys():
+    for label, number, unit in _VALUE.findall(line):
+        name = _NAMES.get((label, unit))
+        if name is not None:
+            values.setdefault(name, float(number))
+    if not values.keys() >= _NEEDED:
         return None
-    status, error_type, xray = _STATUS.search(line), _ERROR_TYPE.search(line), _XRAY.search(line)
+    # Most lines hold none of these, and searching for a word is cheaper than for a pattern.
+    status = _STATUS.search(line) if "Status: " in line else None
+    error_type = _ERROR_TYPE.search(line) if "Error Type: " in line else None
+    xray = _XRAY.search(line) if "XRAY TraceId: " in line else None
     return _build(
         request[1],
         values,
+        seen,
         status=status[1] if status else None,
         error_type=error_type[1] if error_type else None,
         xray=xray[1] if xray else None,
@@ -127,7 +141,7 @@ def _report_record(text: str) -> dict[str, Any] | None:
     return None
 
 
-def _from_json(text: str) -> Report | None:
+def _from_json(text: str, seen: _Seen) -> Report | None:
     document = _report_record(text)
     if document is None:
         return None
@@ -147,11 +161,12 @@ def _from_json(text: str) -> Report | None:
         for ours, theirs in names.items()
         if isinstance(metrics.get(theirs), (int, float))
     }
-    if not {"duration_ms", "billed_ms", "memory_mb"} <= values.keys():
+    if not values.keys() >= _NEEDED:
         return None
     return _build(
         str(record.get("requestId", "")),
         values,
+        seen,
         status=record.get("status"),
         error_type=record.get("errorType"),
         xray=(record.get("tracing") or {}).get("value"),
@@ -162,6 +177,7 @@ def _from_json(text: str) -> Report | None:
 def _build(
     request_id: str,
     values: Mapping[str, float],
+    seen: _Seen,
     *,
     status: str | None,
     error_type: str | None,
@@ -182,17 +198,18 @@ def _build(
         outcome=_outcome(status, error_type, context, full=used is not None and used >= memory_mb),
         error_type=error_type,
         xray_trace_id=xray,
+        timestamp=seen.timestamp,
+        version=seen.version,
     )
 
 
 def _outcome(status: str | None, error_type: str | None, context: str, *, full: bool) -> Outcome:
     """How it ended; memory at its limit tells a killed process from any other exit."""
-    if status == "timeout" or _TIMED_OUT.search(context):
+    if status == "timeout" or _TIMED_OUT in context:
         return Outcome.TIMEOUT
     if error_type and "OutOfMemory" in error_type:
         return Outcome.OUT_OF_MEMORY
-    killed = bool(_KILLED.search(context)) or error_type == "Runtime.ExitError"
-    if full and killed:
+    if full and (error_type == "Runtime.ExitError" or _KILLED.search(context)):
         return Outcome.OUT_OF_MEMORY
     if status in {"error", "failure"} or error_type:
         return Outcome.ERROR

@@ -1,21 +1,13 @@
-"""The account: who we are, where, and the one way to make a call.
-
-A sandbox account is an endpoint on this machine with dummy credentials: profiles, proxies,
-`AWS_ENDPOINT_URL` and the developer's own credentials do not count there, and an endpoint that
-is not on the loopback interface is refused.
-"""
+"""The account: who we are, where, and the one way to make a call."""
 
 from __future__ import annotations
 
 import functools
-import ipaddress
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
 from lambda_autotuner.aws.errors import AwsError, ErrorCode, translate
 from lambda_autotuner.aws.operations import (
@@ -23,9 +15,8 @@ from lambda_autotuner.aws.operations import (
     UndeclaredOperationError,
     find_operation,
 )
-from lambda_autotuner.errors import SettingsError
+from lambda_autotuner.aws.sdk import CREATING, AccountKind, AccountTarget, open_session
 
-AccountKind = Literal["sandbox", "aws"]
 POOL_CONNECTIONS = 64
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 60
@@ -33,34 +24,6 @@ READ_TIMEOUT_SECONDS = 60
 INVOKE_TIMEOUT_SECONDS = 930
 READ_ATTEMPTS = 6
 _ACCOUNT_ID_DIGITS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class AccountTarget:
-    """Which account to connect to; independent of any settings.
-
-    Attributes:
-        kind: "sandbox" (an endpoint on this machine) or "aws".
-        region: AWS region; required for a sandbox, else found as the AWS SDK does.
-        profile: AWS profile; only for "aws".
-        role_arn: role to assume; only for "aws".
-        endpoint_url: required for a sandbox.
-        access_key_id: explicit credentials; without them the SDK's own chain is used ("aws").
-        secret_access_key: the same.
-        session_token: the same.
-        writes_allowed: whether operations that write are let through; None means "yes" for a
-            sandbox and "no" for "aws".
-    """
-
-    kind: AccountKind
-    region: str | None = None
-    profile: str | None = None
-    role_arn: str | None = None
-    endpoint_url: str | None = None
-    access_key_id: str | None = None
-    secret_access_key: str | None = field(default=None, repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    writes_allowed: bool | None = None
 
 
 class Account:
@@ -75,6 +38,7 @@ class Account:
         self._clients: dict[tuple[str, str], Any] = {}
         self._identity: dict[str, str] | None = None
         self._caches: dict[str, Any] = {}
+        self._newest: datetime | None = None
         self.calls: Counter[str] = Counter()
 
     @classmethod
@@ -86,7 +50,8 @@ class Account:
             AwsError: no or expired credentials, no region, an unreachable endpoint, or a role
                 that cannot be assumed (exit code 4).
         """
-        account = _sandbox(target) if target.kind == "sandbox" else _aws(target)
+        session, region = open_session(target)
+        account = cls(target, session, region)
         if target.kind == "aws":
             account.identity()
         return account
@@ -203,6 +168,16 @@ class Account:
                 self._caches[name] = value
             return self._caches.get(name)
 
+    def saw(self, moment: datetime | None) -> None:
+        """Note a time that the account itself has shown: a LastModified, a metric's last point."""
+        if moment is not None and (self._newest is None or moment > self._newest):
+            self._newest = moment
+
+    @property
+    def newest_sign(self) -> datetime | None:
+        """The newest time that the account has shown so far; None before it showed any."""
+        return self._newest
+
     def close(self) -> None:
         """Let go of the pooled connections."""
         with self._lock:
@@ -246,12 +221,21 @@ class Account:
             }
         # Pricing and Compute Optimizer exist in few regions; the SDK resolves the others.
         region = "us-east-1" if service == "pricing" else self.region
-        return self._session.create_client(
-            service,
-            region_name=region,
-            endpoint_url=self.target.endpoint_url,
-            config=Config(**options),
-        )
+        keys: dict[str, str | None] = {}
+        if self.kind == "sandbox":
+            keys = {
+                "aws_access_key_id": self.target.access_key_id,
+                "aws_secret_access_key": self.target.secret_access_key,
+                "aws_session_token": self.target.session_token,
+            }
+        with CREATING:
+            return self._session.create_client(
+                service,
+                region_name=region,
+                endpoint_url=self.target.endpoint_url,
+                config=Config(**options),
+                **keys,
+            )
 
 
 def _purpose(declared: Operation) -> Literal["read", "write", "invoke"]:
@@ -270,106 +254,3 @@ def _guarded(declared: Operation, action: Callable[[], Any]) -> Any:
         return action()
     except (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError) as error:
         raise translate(error, operation=declared.key, actions=declared.all_actions) from error
-
-
-def require_loopback(endpoint_url: str | None) -> str:
-    """Refuse an endpoint that is not on this machine.
-
-    Raises:
-        SettingsError: no endpoint, or one that is not http(s) on a loopback address.
-    """
-    if not endpoint_url:
-        raise SettingsError("A sandbox account needs an endpoint on this machine.")
-    parts = urlsplit(endpoint_url)
-    host = parts.hostname or ""
-    if parts.scheme in {"http", "https"} and (host == "localhost" or _is_loopback(host)):
-        return endpoint_url
-    raise SettingsError(
-        f"The sandbox endpoint {endpoint_url!r} is not on this machine's loopback interface.",
-        remedy="Use http://127.0.0.1:PORT, or choose the account `aws`.",
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-@functools.cache
-def _shared_loader() -> Any:
-    """One reader of the service models for every sandbox account: parsing them takes longest."""
-    from botocore.loaders import create_loader
-
-    return create_loader()
-
-
-def _sandbox(target: AccountTarget) -> Account:
-    import botocore.session
-
-    require_loopback(target.endpoint_url)
-    if not target.access_key_id or not target.secret_access_key:
-        raise SettingsError("A sandbox account needs dummy credentials.")
-    # Neither the profile nor the files of the person who runs this are looked at.
-    session = botocore.session.Session(
-        session_vars={
-            "profile": (None, None, None, None),
-            "config_file": (None, None, os.devnull, None),
-            "credentials_file": (None, None, os.devnull, None),
-            "ca_bundle": (None, None, None, None),
-        }
-    )
-    session.register_component("data_loader", _shared_loader())
-    session.set_credentials(target.access_key_id, target.secret_access_key, target.session_token)
-    return Account(target, session, target.region or "us-east-1")
-
-
-def _aws(target: AccountTarget) -> Account:
-    import botocore.session
-    from botocore.exceptions import BotoCoreError
-
-    try:
-        session = botocore.session.Session(profile=target.profile)
-        if target.access_key_id and target.secret_access_key:
-            session.set_credentials(
-                target.access_key_id, target.secret_access_key, target.session_token
-            )
-        region = target.region or session.get_config_variable("region")
-        if session.get_credentials() is None:
-            raise AwsError(
-                "No AWS credentials were found.",
-                code=ErrorCode.NO_CREDENTIALS,
-                remedy="Name a profile with --profile, or sign in with `aws configure` or `aws sso login`.",
-            )
-    except BotoCoreError as error:
-        raise translate(error) from error
-    if not region:
-        raise AwsError(
-            "No AWS region is set.",
-            code=ErrorCode.NO_REGION,
-            remedy="Set one with --region, AWS_REGION or the profile.",
-        )
-    if target.role_arn:
-        _assume(session, target, target.role_arn, region)
-    return Account(target, session, region)
-
-
-def _assume(session: Any, target: AccountTarget, role_arn: str, region: str) -> None:
-    """Make the session act as the role, refreshing its credentials when they run out."""
-    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-
-    def client_creator(service: str, **options: Any) -> Any:
-        options.setdefault("region_name", region)
-        return session.create_client(service, endpoint_url=target.endpoint_url, **options)
-
-    fetcher = AssumeRoleCredentialFetcher(
-        client_creator=client_creator,
-        source_credentials=session.get_credentials(),
-        role_arn=role_arn,
-        extra_args={"RoleSessionName": "lambda-autotuner"},
-    )
-    # botocore offers no public way to hand a session refreshable credentials.
-    session._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
-        method="assume-role", refresh_using=fetcher.fetch_credentials
-    )

@@ -17,6 +17,10 @@ from lambda_autotuner.errors import EXIT_INTERRUPTED, EXIT_NEGATIVE, EXIT_USAGE,
 
 _LOG = logging.getLogger(__name__)
 
+# The engine multiplies many small matrices. Threads of a BLAS that wait for each other make that
+# four times dearer on two cores, and are read when numpy is first imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # verb -> (module below lambda_autotuner.cli, attribute, one line for the overview)
 VERBS: dict[str, tuple[str, str, str]] = {
     "demo": ("demo", "command", "See the whole product work, in a private sandbox."),

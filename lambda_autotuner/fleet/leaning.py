@@ -17,6 +17,7 @@ from lambda_autotuner.tuning.decision import Decision, Policy, decide
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Sample
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates
+from lambda_autotuner.tuning.sharing import SharedPosteriors
 from lambda_autotuner.tuning.units import Architecture
 from lambda_autotuner.tuning.workload import Workload
 
@@ -51,7 +52,8 @@ class Leanings:
 
     choices: Choices
     rates: Mapping[Architecture, Rates]
-    _known: dict[tuple[Configuration, int, int, int | None], Leaning] = field(default_factory=dict)
+    _known: dict[tuple[Configuration, int, int], Leaning] = field(default_factory=dict)
+    _posteriors: SharedPosteriors = field(default_factory=SharedPosteriors)
 
     def of(self, where: Configuration, mean_ms: float, timeout_seconds: int) -> Leaning:
         """The leaning of a function at a configuration with a mean duration in ms."""
@@ -59,7 +61,7 @@ class Leanings:
         # A timeout matters only near the duration: far above it, all are alike.
         ratio = timeout_seconds * 1_000 / max(mean_ms, 0.1)
         near = min(6, int(math.log2(max(ratio, 1.0))))
-        key = (where, step, near, None)
+        key = (where, step, near)
         if key not in self._known:
             typical_ms = math.exp(step * _STEP)
             self._known[key] = self._work_out(where, typical_ms, typical_ms * 2.0**near)
@@ -84,7 +86,7 @@ class Leanings:
         )
         policy = Policy(self.choices.tolerance_pct, self.choices.confidence)
         space = self.choices.space_for(where)
-        model = Model(evidence, workload, self.rates)
+        model = Model(evidence, workload, self.rates, posterior=self._posteriors)
         candidates = tuple(
             Configuration(memory_mb, name)
             for name in space.architectures

@@ -294,6 +294,7 @@ class _Scan:
             current=background.current,
             workload=workload,
             policy=Policy(self.choices.tolerance_pct, self.choices.confidence),
+            picture=False,
         )
         if isinstance(answer, Settled):
             month = answer.saving_month_usd.value if answer.saving_month_usd else None

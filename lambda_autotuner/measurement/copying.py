@@ -11,7 +11,8 @@ from typing import Any
 
 from lambda_autotuner.aws.errors import AwsError, ErrorCode
 from lambda_autotuner.aws.functions import get_function, raw_configuration
-from lambda_autotuner.aws.session import Account, require_loopback
+from lambda_autotuner.aws.sdk import require_loopback
+from lambda_autotuner.aws.session import Account
 from lambda_autotuner.errors import RefusedError
 from lambda_autotuner.measurement.cleanup import Kind, Sleep, mark, wait_settled
 from lambda_autotuner.measurement.journalling import Steps

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -19,9 +21,10 @@ from lambda_autotuner.tuning.observation import (
     warm_observations,
 )
 from lambda_autotuner.tuning.payload_mix import learn
-from lambda_autotuner.tuning.posterior import Belief, Marginal, Posterior
+from lambda_autotuner.tuning.posterior import Belief, Marginal, Observations, Posterior
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates, storage_usd_per_second
 from lambda_autotuner.tuning.priors import Priors, default_priors
+from lambda_autotuner.tuning.sharing import Durations
 from lambda_autotuner.tuning.units import MB_PER_GB, MS_PER_SECOND, Architecture, Floats
 from lambda_autotuner.tuning.workload import Workload
 
@@ -37,6 +40,8 @@ _MINIMUM_COLD_RATE = 1e-6
 _RARE_EVENT_COUNT = 4.0
 _OTHER_SIZES_COUNT = 4.0
 _MOST_FROM_OTHERS = 6.0
+# What is remembered of configurations and does not depend on the share of cold starts.
+_OF_DURATIONS = ("duration", "belief")
 
 
 class Model:
@@ -47,6 +52,7 @@ class Model:
         workload: How the function is used.
         rates: Prices of each architecture that is asked about.
         priors: Numbers learned once from data.
+        posterior: Makes the belief about durations from what was observed.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Model:
         workload: Workload,
         rates: Mapping[Architecture, Rates],
         priors: Priors | None = None,
+        posterior: Callable[[Observations, Priors], Durations] = Posterior,
     ) -> None:
         self.evidence = evidence
         self.workload = workload
@@ -70,8 +77,17 @@ class Model:
         # Means are compared as if every size had seen the same events.
         self.standard = self.mix.standardised(evidence) if self.mix else evidence
         warm = warm_observations(self.standard)
-        self.warm = None if warm is None else Posterior(warm, self.priors)
+        self.warm = None if warm is None else posterior(warm, self.priors)
         self._remembered: dict[tuple[str, int], tuple[Sequence[Configuration], Any]] = {}
+
+    def at_cold_rate(self, rate: float) -> Model:
+        """The same knowledge if that share of invocations started cold: durations stay as believed."""
+        other = copy(self)
+        kept = {key: value for key, value in self._remembered.items() if key[0] in _OF_DURATIONS}
+        for name in ("cold_rate", "cold"):
+            vars(other).pop(name, None)
+        vars(other).update(workload=replace(self.workload, cold_rate=rate), _remembered=kept)
+        return other
 
     @cached_property
     def cold_rate(self) -> float:
@@ -319,5 +335,5 @@ class Model:
         if limit is None or self.warm is None:
             return np.zeros(len(configurations), dtype=bool)
         ratio = self.tail_ratio(99)
-        within = self.warm.marginal(configurations).below(math.log(limit / ratio))
+        within = self.durations(configurations).below(math.log(limit / ratio))
         return np.asarray(within < _SLOW_PROBABILITY)

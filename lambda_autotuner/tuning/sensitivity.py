@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from lambda_autotuner.tuning.decision import Decision, Policy, choose
@@ -84,9 +82,7 @@ def _cold(model: Model, objective: Objective, decision: Decision, policy: Policy
     if not any(sample.cold for sample in model.evidence):
         return "Cold starts were not seen; where they are common, larger sizes gain."
     for rate in sorted(_COLD_RATES, key=lambda share: abs(share - model.cold_rate)):
-        workload = replace(model.workload, cold_rate=rate)
-        other = Model(model.evidence, workload, model.rates_given, model.priors)
-        pick = choose(other, objective, decision.configurations, policy)
+        pick = choose(model.at_cold_rate(rate), objective, decision.configurations, policy)
         if pick is not None and pick != decision.pick:
             return (
                 f"At {rate:.0%} cold starts instead of {model.cold_rate:.2%}, the pick is "

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lambda_autotuner.aws.session import Account, AccountTarget
+from lambda_autotuner.aws import Account, AccountTarget
 from lambda_autotuner.sandbox.process import SandboxProcess, start_private
 
 _accounts = itertools.count(340_000_000_000)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lambda_autotuner.aws.session import Account, AccountTarget
+from lambda_autotuner.aws import Account, AccountTarget
 from lambda_autotuner.journal.store import Journal
 from lambda_autotuner.measurement.cleanup import wait_settled
 from lambda_autotuner.sandbox.process import SandboxProcess, start_private

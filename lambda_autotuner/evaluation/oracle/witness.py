@@ -22,6 +22,8 @@ _CONFIG: dict[str, Any] = {
     "inject_host_prefix": False,
     "max_pool_connections": 4,
 }
+# botocore does not guard the making of clients.
+_CREATING = threading.Lock()
 
 
 class Witness:
@@ -41,7 +43,6 @@ class Witness:
         self.account_id = account_id
         self.seed = seed
         self._now = now
-        self._session = _session(account_id)
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._functions: dict[str, dict[str, Any]] | None = None
@@ -53,12 +54,15 @@ class Witness:
 
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._session.create_client(
-                    service,
-                    region_name=REGION,
-                    endpoint_url=self.endpoint_url,
-                    config=Config(**_CONFIG),
-                )
+                with _CREATING:
+                    self._clients[service] = _session().create_client(
+                        service,
+                        region_name=REGION,
+                        endpoint_url=self.endpoint_url,
+                        config=Config(**_CONFIG),
+                        aws_access_key_id=self.account_id,
+                        aws_secret_access_key="sandbox",  # noqa: S106 - a dummy; nobody checks it
+                    )
             return self._clients[service]
 
     def now(self) -> datetime:
@@ -167,13 +171,17 @@ def _dimensions(function: str | None) -> list[dict[str, str]]:
     return [{"Name": "FunctionName", "Value": function}] if function else []
 
 
-def _session(account_id: str) -> Any:
-    """A session that reads no profile, no file and no variable of the person who runs this."""
+@functools.cache
+def _session() -> Any:
+    """One session for all witnesses: it reads no profile, file or variable of whoever runs this.
+
+    Making one for each account would cost more than all of its calls.
+    """
     import os
 
     import botocore.session
 
-    session = botocore.session.Session(
+    return botocore.session.Session(
         session_vars={
             "profile": (None, None, None, None),
             "config_file": (None, None, os.devnull, None),
@@ -181,17 +189,6 @@ def _session(account_id: str) -> Any:
             "ca_bundle": (None, None, None, None),
         }
     )
-    # Reading the SDK's own data anew for each account would cost more than all its calls.
-    session.register_component("data_loader", _shared_loader())
-    session.set_credentials(account_id, "sandbox")
-    return session
-
-
-@functools.cache
-def _shared_loader() -> Any:
-    from botocore.loaders import Loader
-
-    return Loader(include_default_search_paths=True)
 
 
 @functools.cache
@@ -200,7 +197,8 @@ def operations_of(service: str) -> tuple[str, ...]:
     from botocore.exceptions import UnknownServiceError
 
     try:
-        model = _shared_loader().load_service_model(service, "service-2")
+        with _CREATING:
+            model = _session().get_service_model(service)
     except UnknownServiceError:
         return ()
-    return tuple(model["operations"])
+    return tuple(model.operation_names)

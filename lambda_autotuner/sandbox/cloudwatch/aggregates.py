@@ -7,6 +7,7 @@ that nobody changed tell the same. What was kept is named after everything that 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -14,11 +15,18 @@ from lambda_autotuner.sandbox.cloudwatch import lambda_metrics
 from lambda_autotuner.sandbox.cloudwatch.recorded import Key
 from lambda_autotuner.sandbox.cloudwatch.series import NO_POINTS, Points, aggregate
 from lambda_autotuner.sandbox.cloudwatch.source import Source
-from lambda_autotuner.sandbox.cloudwatch.statistics import Statistic
+from lambda_autotuner.sandbox.cloudwatch.statistics import (
+    Floats,
+    Grouped,
+    Integers,
+    Statistic,
+    group,
+)
 from lambda_autotuner.sandbox.state import RegionState
 from lambda_autotuner.sandbox.world import telemetry
 
 _MOST_POINTS: Final = 1_500_000
+_MOST_SORTED: Final = 4
 _Name: TypeAlias = tuple[object, ...]
 
 
@@ -54,13 +62,14 @@ class _Kept:
 
 
 _kept = _Kept()
+_sorted: OrderedDict[_Name, Grouped] = OrderedDict()
 
 
 def datapoints(
     source: Source, key: Key, statistic: Statistic, unit: str | None, window: Window
 ) -> tuple[Points, tuple[str, ...]]:
     """Datapoints of one metric, and the units that there are; without a unit the first counts."""
-    name = _name(source.region, key, statistic, unit, window)
+    name = _name(source.region, key, statistic.name, unit, window)
     if name is not None and (found := _kept.get(name)) is not None:
         return found
     data = source.read(key, window.first_ms, window.end_ms)
@@ -68,15 +77,35 @@ def datapoints(
         data = [item for item in data if item.unit == unit]
     points = NO_POINTS
     if data:
-        points = aggregate(data[0], statistic, window.anchor_ms, window.period_ms)
+        sort = _sorting(source.region, key, unit, window)
+        points = aggregate(data[0], statistic, window.anchor_ms, window.period_ms, sort)
     result = points, tuple(item.unit for item in data)
     if name is not None:
         _kept.put(name, result)
     return result
 
 
+def _sorting(
+    region: RegionState, key: Key, unit: str | None, window: Window
+) -> Callable[[Integers, Floats, Floats], Grouped]:
+    """Sorting that is done once for all percentiles of the same metric, asked one after another."""
+    name = _name(region, key, "", unit, window)
+    if name is None:
+        return group
+
+    def sort(buckets: Integers, values: Floats, weights: Floats) -> Grouped:
+        found = _sorted.get(name)
+        if found is None:
+            found = _sorted[name] = group(buckets, values, weights)
+            while len(_sorted) > _MOST_SORTED:
+                _sorted.popitem(last=False)
+        return found
+
+    return sort
+
+
 def _name(
-    region: RegionState, key: Key, statistic: Statistic, unit: str | None, window: Window
+    region: RegionState, key: Key, statistic: str, unit: str | None, window: Window
 ) -> _Name | None:
     """Everything that datapoints follow from; None for what is not kept."""
     function = dict(key[2]).get("FunctionName")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ import numpy as np
 from lambda_autotuner.sandbox.cloudwatch.statistics import (
     SIMPLE,
     Floats,
+    Grouped,
     Integers,
     Statistic,
     group,
@@ -87,8 +89,17 @@ def retained_from(period_ms: int, now_ms: int) -> int:
     return now_ms - _LONGEST_MS
 
 
-def aggregate(data: MetricData, statistic: Statistic, anchor_ms: int, period_ms: int) -> Points:
-    """One value per period with data; periods start at `anchor_ms` + k * `period_ms`."""
+def aggregate(
+    data: MetricData,
+    statistic: Statistic,
+    anchor_ms: int,
+    period_ms: int,
+    sort: Callable[[Integers, Floats, Floats], Grouped] = group,
+) -> Points:
+    """One value per period with data; periods start at `anchor_ms` + k * `period_ms`.
+
+    `sort` is what puts observations in order, for callers that keep what was sorted.
+    """
     if data.sets is not None:
         return _with_sets(data, statistic, anchor_ms, period_ms)
     if not len(data.timestamp_ms):
@@ -97,7 +108,7 @@ def aggregate(data: MetricData, statistic: Statistic, anchor_ms: int, period_ms:
     if statistic.kind in SIMPLE:
         found, values = _simple(buckets, data.values, data.weights, statistic.kind)
     else:
-        samples = group(buckets, data.values, data.weights)
+        samples = sort(buckets, data.values, data.weights)
         found, values = samples.buckets, statistic_of(samples, statistic)
     defined = ~np.isnan(values)
     if not defined.all():

@@ -35,6 +35,7 @@ Integers = NDArray[np.int64]
 IDLE_MINUTES: Final = 8.0
 # Two weeks of the whole catalogue are 3.5 million rows, some 75 bytes each.
 _CACHE_ROWS: Final = 4_500_000
+_CACHE_SPANS: Final = 4
 _SERVED, _BLOCKED, _ENVIRONMENT = 0, 601, 602
 _COLD, _ROUTE = 509, 510
 # A canary's figures rest on that many distinct invocations a row, or they would come in lumps.
@@ -44,31 +45,43 @@ _DAY_MS: Final = 86_400_000
 
 
 _Key: TypeAlias = tuple[str, int, int, int, int]
+_Span: TypeAlias = tuple[_Key, int, int]
 
 
 class _Cache:
-    """The widest generated table of each function, up to a number of rows in all."""
+    """Generated tables of each function, those used last, up to a number of rows in all."""
 
     def __init__(self) -> None:
-        self.tables: OrderedDict[_Key, tuple[int, int, Columns]] = OrderedDict()
+        self.tables: OrderedDict[_Span, Columns] = OrderedDict()
+        self.spans: dict[_Key, list[_Span]] = {}
         self.rows = 0
 
     def get(self, key: _Key, first: int, last: int) -> Columns | None:
-        found = self.tables.get(key)
-        if found is None or found[0] > first or found[1] < last:
-            return None
-        self.tables.move_to_end(key)
-        return found[2]
+        for span in self.spans.get(key, ()):
+            if span[1] <= first and last <= span[2]:
+                self.tables.move_to_end(span)
+                return self.tables[span]
+        return None
 
     def put(self, key: _Key, first: int, last: int, table: Columns) -> None:
-        before = self.tables.pop(key, None)
-        if before is not None:
-            self.rows -= len(before[2]) + 1
-        self.tables[key] = first, last, table
+        # A look at a single hour must not cost the two weeks that the next question needs.
+        for span in [s for s in self.spans.get(key, ()) if first <= s[1] and s[2] <= last]:
+            self._drop(span)
+        held = self.spans.get(key, [])
+        if len(held) == _CACHE_SPANS:
+            self._drop(min(held, key=lambda span: span[2] - span[1]))
+        self.spans.setdefault(key, []).append((key, first, last))
+        self.tables[key, first, last] = table
         self.rows += len(table) + 1
         while self.rows > _CACHE_ROWS and len(self.tables) > 1:
-            _, (_, _, dropped) = self.tables.popitem(last=False)
-            self.rows -= len(dropped) + 1
+            self._drop(next(iter(self.tables)))
+
+    def _drop(self, span: _Span) -> None:
+        self.rows -= len(self.tables.pop(span)) + 1
+        held = self.spans[span[0]]
+        held.remove(span)
+        if not held:
+            del self.spans[span[0]]
 
 
 _cache = _Cache()
