@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         adopt,
         log_expectations,
         start_evaluation,
+        unrecorded,
     )
     from mlflow_integration.execution import AgentExecution, track_agent_execution
     from mlflow_integration.pipeline import flush, initialize_mlflow, shut_down
@@ -59,10 +60,11 @@ __all__ = [
     "shut_down",
     "start_evaluation",
     "track_agent_execution",
+    "unrecorded",
 ]
 
 _HOMES = {
-    "evaluations": ("Evaluation", "adopt", "log_expectations", "start_evaluation"),
+    "evaluations": ("Evaluation", "adopt", "log_expectations", "start_evaluation", "unrecorded"),
     "execution": ("AgentExecution", "track_agent_execution"),
     "pipeline": ("flush", "initialize_mlflow", "shut_down"),
     "queries": (

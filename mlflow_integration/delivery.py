@@ -70,6 +70,7 @@ class Post:
     served: int = 0
     served_before: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
+    assessed: dict[str, set[str]] = field(default_factory=dict)
 
 
 class Delivery:
@@ -261,7 +262,7 @@ class Delivery:
             elif operation.kind == "trace_tags":
                 apply_trace_tags(post.store, record)
             elif operation.kind == "assessment":
-                apply_assessment(post.store, record)
+                apply_assessment(post.store, record, post.assessed)
             else:
                 unknown = RejectedError(f"unknown kind of record: {operation.kind}")
                 return self._failed(post, operation, operation.kind, unknown)

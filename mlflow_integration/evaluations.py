@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from mlflow_integration import pipeline
@@ -106,6 +107,23 @@ def _fitting(document: dict[str, Any], limit: int = 3900) -> str:
     while len(text := json.dumps(document)) > limit and document["params"]:
         document["params"].popitem()
     return text
+
+
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """What happens inside leaves no trace and no run: a rehearsal that nobody should count.
+
+    It holds for the whole process, so nothing else may be traced meanwhile.
+    """
+    found = pipeline.current()
+    writer = found.recorder.writer if found is not None else None
+    if writer is not None:
+        writer.muted = True
+    try:
+        yield
+    finally:
+        if writer is not None:
+            writer.muted = False
 
 
 def adopt(execution: AgentExecution, parent: str | None) -> None:

@@ -39,13 +39,26 @@ _active: contextvars.ContextVar[AgentExecution | None] = contextvars.ContextVar(
 _common_tags: dict[str, str] = {}
 
 
-_run_of_trace: OrderedDict[str, str] = OrderedDict()
-_REMEMBERED_RUNS = 10_000
+_of_trace: OrderedDict[str, tuple[str, Mapping[str, str]]] = OrderedDict()
+_REMEMBERED_TRACES = 10_000
 
 
 def run_of_trace(trace_id: str) -> str | None:
     """Return our id of the run that an execution of this process logged for a trace."""
-    return _run_of_trace.get(trace_id)
+    found = _of_trace.get(trace_id)
+    return found[0] if found else None
+
+
+def tags_of_trace(trace_id: str) -> Mapping[str, str]:
+    """Return the tags that an execution of this process gave a trace; they need not be set again."""
+    found = _of_trace.get(trace_id)
+    return found[1] if found else {}
+
+
+def _remember(trace_id: str, run: str, tags: Mapping[str, str]) -> None:
+    _of_trace[trace_id] = run, dict(tags)
+    while len(_of_trace) > _REMEMBERED_TRACES:
+        _of_trace.popitem(last=False)
 
 
 def active_execution() -> AgentExecution | None:
@@ -212,9 +225,7 @@ class AgentExecution:
                 params=self._params(),
             )
             if root:
-                _run_of_trace[self.trace_id] = self.run_id
-                while len(_run_of_trace) > _REMEMBERED_RUNS:
-                    _run_of_trace.popitem(last=False)
+                _remember(self.trace_id, self.run_id, self.tags)
         if root:
             metadata = self._metadata()
             self._update_trace(self.tags, metadata)
@@ -268,6 +279,8 @@ class AgentExecution:
         self._handle.set_attributes({f"outcome.{k}": v for k, v in outcome.items()})
         if self._parent is None or self._parent.trace_id != self.trace_id:
             self._update_trace(outcome)
+            if self.trace_id and self.run_id:
+                _remember(self.trace_id, self.run_id, outcome)
         elif not success:
             self._parent._note_failed_turn()  # noqa: SLF001 - a turn of the same conversation
         self._span.__exit__(type(error) if error else None, error, None)

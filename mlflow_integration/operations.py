@@ -20,6 +20,7 @@ RUN_STEPS = frozenset({"run_start", "run_log", "run_artifact", "run_end"})
 _MAX_TAG = 4900
 _MAX_PARAM = 500
 _LINK_LIMIT = 100
+_KNOWN_TRACES = 100
 
 
 class RunDesk:
@@ -161,14 +162,29 @@ def apply_trace_tags(store: Any, record: dict[str, Any]) -> None:
         store.set_trace_tag(record["t"], key, value)
 
 
-def apply_assessment(store: Any, record: dict[str, Any]) -> None:
-    """Create an assessment unless a former attempt has done so already."""
+def apply_assessment(store: Any, record: dict[str, Any], known: dict[str, set[str]]) -> None:
+    """Create an assessment unless a former attempt has done so already.
+
+    Args:
+        store: The back end.
+        record: What was recorded.
+        known: By trace, what is at the back end: asked once for all assessments of a trace.
+    """
     from mlflow.entities import Assessment
 
-    data = dict(record["a"])
+    data, trace = dict(record["a"]), record["t"]
     marker = (data.get("metadata") or {}).get("spool_id")
-    if marker:
-        for existing in store.get_trace_info(record["t"]).assessments:
-            if (existing.metadata or {}).get("spool_id") == marker:
-                return
-    store.create_assessment(Assessment.from_dictionary(data))
+    if trace not in known:
+        existing = store.get_trace_info(trace).assessments if marker else []
+        known[trace] = {str((each.metadata or {}).get("spool_id")) for each in existing}
+        while len(known) > _KNOWN_TRACES:
+            known.pop(next(iter(known)))
+    if marker in known[trace]:
+        return
+    try:
+        store.create_assessment(Assessment.from_dictionary(data))
+    except Exception:
+        # Whether it arrived is open: look again before the next attempt.
+        known.pop(trace, None)
+        raise
+    known[trace].add(str(marker))

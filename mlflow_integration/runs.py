@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlflow_integration import pipeline
-from mlflow_integration.execution import active_execution, run_of_trace, set_common_tags, text_of
+from mlflow_integration.execution import (
+    active_execution,
+    run_of_trace,
+    set_common_tags,
+    tags_of_trace,
+    text_of,
+)
 
 _logger = logging.getLogger(__name__)
 _MAX_PARAM = 500
@@ -161,7 +167,10 @@ def log_question_evaluation(
     if trace_id and run:
         for name, value in {"success": success, **(scores or {})}.items():
             log_assessment(trace_id, name, value, rationale=rationale, source_type="CODE")
-        set_trace_tags(trace_id, {**merged, "success": str(success)})
+        labels = {k: text_of(v) for k, v in merged.items()} | {"success": str(success)}
+        known = tags_of_trace(trace_id)
+        # Each tag is a request of its own: those that the trace has already are left alone.
+        set_trace_tags(trace_id, {k: v for k, v in labels.items() if known.get(k) != v})
     return run
 
 

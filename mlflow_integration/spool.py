@@ -81,6 +81,7 @@ class SpoolWriter:
         self._torn = False
         self._producer: tuple[str, int] | None = None
         self._pending: dict[Path, set[str]] = {}
+        self.muted = False
         _writers.add(self)
 
     def append(self, record: dict[str, Any], *, item: str | None = None) -> bool:
@@ -90,6 +91,8 @@ class SpoolWriter:
             record: Plain data; the destination's key is added.
             item: Name of what the delivery worker will acknowledge; waited for by `outstanding`.
         """
+        if self.muted:
+            return False
         line = encode({**record, "to": self._key})
         with self._lock:
             try:

@@ -36,6 +36,7 @@ _STUCK_SECONDS = 90.0
 _TIDY_SECONDS = 2.0
 _START_SECONDS = 30.0
 _EXIT_STUCK = 75
+_NICENESS = 5
 
 
 @contextlib.contextmanager
@@ -192,6 +193,8 @@ def follow(spool: Path) -> None:
 
 def _follow(spool: Path, gone: threading.Event) -> None:
     prepare_environment()
+    # What is traced goes first where processors are few: delivery can wait a little.
+    os.nice(_NICENESS)
     worker = Worker(spool)
     worker.watch_itself()
     linger_until = None

@@ -110,7 +110,7 @@ def answer_one(
     """Ask one question and score what comes back; a failure of any part becomes a result too."""
     question = task.question
     started_at = datetime.now(UTC)
-    attempt = _Attempt(question)
+    attempt = _Attempt(question, task.repeat)
     try:
         with venue.place(question, task.repeat) as place:
             attempt.run(place, contestant, tracking, venue.facts(question, place))
@@ -121,7 +121,7 @@ def answer_one(
     except Exception as error:
         log.debug("question %s failed", question.id, exc_info=True)
         attempt.error = error
-    result = attempt.result(task.repeat, started_at)
+    result = attempt.result(started_at)
     tracking.verdict(result)
     return result
 
@@ -129,8 +129,9 @@ def answer_one(
 class _Attempt:
     """One question on its way: whatever is known when something breaks is still reported."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, repeat: int) -> None:
         self.question = question
+        self.repeat = repeat
         self.replies: list[Reply] = []
         self.facts: tuple[Fact, ...] = ()
         self.seconds: list[float] = []
@@ -144,7 +145,7 @@ class _Attempt:
         """Look at the account, ask, look at it again, score."""
         self.facts = facts
         before = take_snapshot(place.witness, self.question)
-        with tracking.question(self.question, place) as execution:
+        with tracking.question(self.question, place, self.repeat) as execution:
             self.trace_id = execution.trace_id
             self._converse(place, contestant)
             execution.set_answer(self.replies[-1].text if self.replies else "")
@@ -175,7 +176,7 @@ class _Attempt:
             **({"cost_usd": sum(costs)} if costs else {}),
         }
 
-    def result(self, repeat: int, started_at: datetime) -> Result:
+    def result(self, started_at: datetime) -> Result:
         """Everything that is known, as one line of the results."""
         question, scored = self.question, self.scored
         failed = scored is None
@@ -184,7 +185,7 @@ class _Attempt:
         costs = [reply.cost_usd for reply in self.replies]
         return Result(
             question_id=question.id,
-            repeat=repeat,
+            repeat=self.repeat,
             category=question.category,
             difficulty=question.difficulty.value,
             group=question.group,

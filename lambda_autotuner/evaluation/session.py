@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ from lambda_autotuner.evaluation.tracking import Tracking
 from lambda_autotuner.evaluation.venue import Venue
 from lambda_autotuner.settings import Settings
 
+# Questions at once where the answers come from somewhere else.
+_AT_A_PROVIDER = 4
 # What can change an answer; where results and state are kept cannot.
 _COUNTS = ("model", "advanced_model", "fallback_model", "temperature", "search_provider",
            "tuning", "guardrails", "approval", "rollout", "agent")  # fmt: skip
@@ -152,10 +155,10 @@ def _ask(
     if not tasks:
         return list(earlier)
     opinion = _judge(options.judge_model, settings)
-    concurrency = settings.evaluation.concurrency
+    concurrency = concurrency_of(settings, contestant)
     total = len(earlier) + len(tasks)
     with Venue(settings) as venue:
-        with tracking.warm_up():
+        with tracking.rehearsal():
             warm_up(contestant, venue, tasks[0].question)
         if talk.watch is None:
             fresh = run_tasks(
@@ -169,6 +172,26 @@ def _ask(
                     concurrency=concurrency, tracking=tracking, listener=listener, judge=opinion,
                 )  # fmt: skip
     return [*earlier, *fresh]
+
+
+def concurrency_of(settings: Settings, contestant: Contestant) -> int:
+    """How many questions at once where nobody says: as many as can be answered side by side.
+
+    The offline planner computes, so that more questions than processors would only wait for each
+    other and their latency would tell about the neighbours. A model's provider is waited for.
+    """
+    if settings.evaluation.concurrency is not None:
+        return settings.evaluation.concurrency
+    if contestant.name != "offline":
+        return _AT_A_PROVIDER
+    return max(1, min(_AT_A_PROVIDER, processors()))
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def warm_up(contestant: Contestant, venue: Venue, question: Question) -> None:
@@ -233,7 +256,7 @@ def _tracking(
             "suite_digest": plan.suite_digest,
             "questions": len(questions),
             "repeat": plan.repeat,
-            "concurrency": settings.evaluation.concurrency,
+            "concurrency": settings.evaluation.concurrency or "automatic",
         },
         tags={"kind": "evaluation", "suite_digest": plan.suite_digest, "model": plan.model},
         dataset={

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import bdtr, ndtri, stdtrit
 
 RESAMPLES = 10_000
 # Repeats of a question make its score a fraction; above this the fractions are drawn from.
@@ -48,7 +48,7 @@ def wilson(successes: float, total: int, confidence: float = 0.95) -> Interval |
         return None
     if not 0 <= successes <= total:
         raise ValueError(f"{successes} successes of {total} observations")
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    z = float(ndtri(0.5 + confidence / 2))
     share = successes / total
     scale = 1 + z * z / total
     middle = (share + z * z / (2 * total)) / scale
@@ -76,7 +76,8 @@ def mcnemar_exact(fixed: int, broken: int) -> float:
     discordant = fixed + broken
     if discordant == 0:
         return 1.0
-    return float(stats.binomtest(fixed, discordant, 0.5).pvalue)
+    # Two equal tails: the binomial distribution of a fair coin is symmetric.
+    return min(1.0, 2.0 * float(bdtr(min(fixed, broken), discordant, 0.5)))
 
 
 def group_sums(
@@ -165,7 +166,7 @@ def paired_difference(
     size = total + 2
     variance = max(squares - shift * shift / size, 0.0) / size**2
     variance *= _design_effect(differences, groups, mean)
-    quantile = float(stats.t.ppf(0.5 + confidence / 2, max(len(set(groups.values())) - 1, 1)))
+    quantile = float(stdtrit(max(len(set(groups.values())) - 1, 1), 0.5 + confidence / 2))
     half = quantile * math.sqrt(variance)
     return Interval(mean, max(-1.0, mean - half), min(1.0, mean + half))
 

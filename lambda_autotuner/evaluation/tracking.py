@@ -11,6 +11,7 @@ from lambda_autotuner.evaluation.records import Result
 from lambda_autotuner.evaluation.schema import Question
 
 _WORKFLOW = "evaluation"
+_KIND = "question_evaluation"
 
 
 class _Silent:
@@ -82,8 +83,8 @@ class Tracking:
         return getattr(self._parent, "run_id", None)
 
     @contextmanager
-    def question(self, question: Question, place: Place) -> Iterator[Any]:
-        """The trace and the child run of one question."""
+    def question(self, question: Question, place: Place, repeat: int) -> Iterator[Any]:
+        """The trace and the child run of one asking of a question."""
         if self._tracing is None:
             yield _Silent()
             return
@@ -97,20 +98,25 @@ class Tracking:
             question_id=question.id,
             category=question.category,
             difficulty=question.difficulty.value,
-            tags={"group": question.group, "held_out": str(question.held_out)},
+            tags={
+                "kind": _KIND,
+                "group": question.group,
+                "held_out": str(question.held_out),
+                "repeat": str(repeat),
+                "evaluation_name": self._name,
+                **({"evaluation": self.run_id} if self.run_id else {}),
+            },
         ) as execution:
             self._tracing.adopt(execution, self.run_id)
             yield execution
 
     @contextmanager
-    def warm_up(self) -> Iterator[None]:
-        """What happens before the clock runs: one trace of its own name, and no run."""
+    def rehearsal(self) -> Iterator[None]:
+        """What happens before the clock runs leaves neither a trace nor a run."""
         if self._tracing is None:
             yield
             return
-        with self._tracing.track_agent_execution(
-            "help", name="warm-up", workflow=_WORKFLOW, log_run=False, tags={"warm_up": "True"}
-        ):
+        with self._tracing.unrecorded():
             yield
 
     def verdict(self, result: Result) -> None:

@@ -116,7 +116,7 @@ class EvaluationSettings(Section):
     sample_size: int | None = Field(None, ge=1)
     questions_path: Path | None = None
     results_dir: Path = Path("evaluation_results")
-    concurrency: int = Field(4, ge=1, le=64)
+    concurrency: int | None = Field(None, ge=1, le=64)
     seed: int = Field(7, ge=0)
     slow_question_seconds: float = Field(2.0, gt=0)
     minimum_success_rate: float = Field(0.85, ge=0, le=1)
