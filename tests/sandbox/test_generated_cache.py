@@ -35,7 +35,7 @@ def test_only_so_many_spans_of_a_function_are_kept_and_the_widest_stay() -> None
 @pytest.mark.parametrize("buckets", [1, 3, 400])
 @pytest.mark.parametrize("in_time_order", [True, False])
 def test_sorting_within_buckets_is_sorting_by_bucket_and_value(
-    samples: int, buckets: int, in_time_order: bool
+    *, samples: int, buckets: int, in_time_order: bool
 ) -> None:
     rng = np.random.default_rng(samples * buckets)
     number = rng.integers(0, buckets, samples)
