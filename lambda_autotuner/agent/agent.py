@@ -26,6 +26,7 @@ from lambda_autotuner.agent.providers import (
     price_per_token,
     wants_advanced,
 )
+from lambda_autotuner.agent.reading.language import storable
 from lambda_autotuner.agent.reading.question import read_question
 from lambda_autotuner.agent.runtime import Runtime
 from lambda_autotuner.agent.sessions import SessionStore, check_name
@@ -194,7 +195,7 @@ class Agent:
 
     def _execution(self, question: str, session_id: str | None) -> Any:
         return tracing.track_agent_execution(
-            question[:MAX_QUESTION_CHARACTERS],
+            storable(question, MAX_QUESTION_CHARACTERS),
             session_id=session_id,
             model=self.model_name,
             prompt_version=prompt_version(),
@@ -211,7 +212,7 @@ class Agent:
         *,
         read_only: bool,
     ) -> Answer:
-        question = question[:MAX_QUESTION_CHARACTERS]
+        question = storable(question, MAX_QUESTION_CHARACTERS)
         if session_id is None:
             return await self._turn(question, None, listener, execution, read_only=read_only)
         name = check_name(session_id)

@@ -29,7 +29,8 @@ def finish(turn: Turn, text: str) -> str:
     plain = clean(text, turn.human_turns, turn.inventory)
     checked = ground(plain, _ledger(turn, None), _by_line(turn))
     turn.unverified = checked.unverified
-    parts = [checked.text, *(f"Rejected: {p.summary} Nothing was changed." for p in turn.withdrawn)]
+    rejected = [f"Rejected: {p.summary} Nothing was changed." for p in turn.withdrawn]
+    parts = [*rejected, checked.text]
     if checked.unverified:
         parts.append("Numbers marked [unverified] are in no tool result; do not rely on them.")
     if not is_offline(turn.model_name) and _CLAIMS_A_CHANGE.search(checked.text):

@@ -149,6 +149,13 @@ def _check_write(tool: Tool, arguments: Mapping[str, Any], turn: Turn) -> None:
             f"The person did not ask to {wanted.get(tool.name, 'change')} anything in this message.",
             remedy="Answer with what you found, and the command that would do it.",
         )
+    _check_place(question, turn)
+    if wish.later:
+        raise ToolError(
+            ErrorCode.NOT_ASKED_FOR,
+            "The person asked for it on a condition or at another time, and nobody here waits for that.",
+            remedy="Say so, and that it can be asked for when it is time.",
+        )
     if wish.everything and tool.name != "apply_change":
         raise ToolError(
             ErrorCode.NOT_ASKED_FOR,
@@ -163,6 +170,21 @@ def _check_write(tool: Tool, arguments: Mapping[str, Any], turn: Turn) -> None:
         _check_values(arguments, wish, turn)
     if tool.name == "tune_function":
         _check_tuning(arguments, wish, turn)
+
+
+def _check_place(question: Question, turn: Turn) -> None:
+    """A change of a function elsewhere is not one of the function of that name here."""
+    here = (getattr(turn.toolbox, "region", None), getattr(turn.toolbox, "account_id", None))
+    for said, own, what in (
+        (question.region, here[0], "region"),
+        (question.account_id, here[1], "account"),
+    ):
+        if said and own and said != own:
+            raise ToolError(
+                ErrorCode.NOT_ASKED_FOR,
+                f"The person named the {what} {said}, and this is {own}.",
+                remedy=f"Ask again with --{'region' if what == 'region' else 'profile'} for the other {what}.",
+            )
 
 
 def _check_plan(arguments: Mapping[str, Any], wish: Wish, turn: Turn) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lambda_autotuner.agent.reading.wishes import agrees_plainly
+from lambda_autotuner.agent.reading.speech import agrees_plainly
 from lambda_autotuner.cli.door import Door, common_options, pass_door
 from lambda_autotuner.errors import EXIT_DONE, AutotunerError
 
@@ -100,7 +100,8 @@ class Conversation:
 
     def _reader(self, *, interactive: bool) -> Any:
         if not interactive:
-            return lambda: sys.stdin.readline() or None
+            # A pipe may hold anything: bytes that are no text are shown as such, not fatal.
+            return lambda: sys.stdin.buffer.readline().decode("utf-8", "replace") or None
         from prompt_toolkit import PromptSession
         from prompt_toolkit.history import FileHistory
 

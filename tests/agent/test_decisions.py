@@ -12,7 +12,8 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from lambda_autotuner.agent import build_agent
-from lambda_autotuner.agent.reading.wishes import agrees_plainly, read_wish
+from lambda_autotuner.agent.reading.speech import agrees_plainly
+from lambda_autotuner.agent.reading.wishes import read_wish
 from lambda_autotuner.agent.shown import shown_proposals
 from lambda_autotuner.cli.main import cli, run
 

@@ -216,6 +216,8 @@ def test_questions_suppositions_negations_and_quotations_are_no_wish(said):
         "set all functions to 128 MB",
         "apply the recommendation to every function",
         "set it to 512 MB and to 1024 MB",
+        "increase and decrease it by 128 MB",
+        "double and halve it",
         "double everything's memory",
     ],
 )

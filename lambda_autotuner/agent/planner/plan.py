@@ -79,13 +79,15 @@ def next_calls(question: Question, turn: Turn) -> tuple[Call, ...]:
 
 
 def _may_change(question: Question, wish: Wish) -> bool:
-    if len(question.functions) != 1 or wish.everything or wish.conflict:
+    if len(question.functions) != 1 or wish.everything or wish.conflict or wish.later:
         return False
     match = read_match(question, question.functions[0])
     return question.carried or (match is not None and match.kind in {"exact", "spelled"})
 
 
 def _for_wish(question: Question, wish: Wish, pending: Sequence[Proposal]) -> tuple[Call, ...]:  # noqa: PLR0911 - one return a case, flat
+    if wish.kind == "apply" and wish.later:
+        return ()
     if wish.kind == "apply":
         only = pending[0].id if len(pending) == 1 else None
         plan_id = wish.plan_id or only

@@ -44,6 +44,11 @@ def normalise(text: str) -> str:
     return re.sub(r"\s+", " ", plain).strip()
 
 
+def storable(text: str, limit: int) -> str:
+    """Text that every store and wire takes: at most `limit` characters, no halves of characters."""
+    return text[:limit].encode("utf-8", "replace").decode("utf-8")
+
+
 def words(text: str) -> list[str]:
     """The words of normalised text in lower case; a hyphenated or dotted name is one word."""
     return _WORD.findall(text.casefold())

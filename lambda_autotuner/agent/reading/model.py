@@ -83,6 +83,7 @@ class Question:
     search: str | None = None
     objective: str | None = None
     region: str | None = None
+    account_id: str | None = None
     unsupported: str | None = None
     supposition: Supposition | None = None
     periods: Periods | None = None

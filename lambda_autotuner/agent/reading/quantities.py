@@ -41,7 +41,7 @@ _NAMED = {"today": 24.0, "tonight": 24.0, "this morning": 24.0, "heute": 24.0, "
           "past week": 168.0, "last week": 168.0, "weekly": 168.0, "daily": 24.0, "hourly": 1.0,
           "last month": 720.0, "this month": 720.0, "since the weekend": 168.0, "right now": 1.0, "at the moment": 1.0, "just now": 1.0}  # fmt: skip
 _MEMORY = re.compile(
-    r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)\s*(mib|mb|megabytes?|megs?|m|gib|gb|gigabytes?|gigs?|g)(?!\w)",
+    r"(?<![\w.])(?<!\s[-\u2212])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)\s*(mib|mb|megabytes?|megs?|m|gib|gb|gigabytes?|gigs?|g)(?!\w)",
     re.IGNORECASE,
 )
 _MEMORY_WORDS = re.compile(
@@ -49,7 +49,7 @@ _MEMORY_WORDS = re.compile(
     re.IGNORECASE,
 )
 _SECONDS = re.compile(
-    r"(?<![\w.])(\d+(?:\.\d+)?)\s*(milliseconds?|millis|msec|ms|seconds?|secs?|sec|sekunden?|segundos?|secondes?|s|minutes?|minuten?|minutos?|mins?|min|m)(?!\w)",
+    r"(?<![\w.])(?<!\s[-\u2212])(\d+(?:\.\d+)?)\s*(milliseconds?|millis|msec|ms|seconds?|secs?|sec|sekunden?|segundos?|secondes?|s|minutes?|minuten?|minutos?|mins?|min|m)(?!\w)",
     re.IGNORECASE,
 )
 _PERCENT = re.compile(

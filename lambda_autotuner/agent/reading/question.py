@@ -25,6 +25,7 @@ from lambda_autotuner.agent.reading.language import lexicon, normalise, words
 from lambda_autotuner.agent.reading.model import Question, Topic
 from lambda_autotuner.agent.reading.names import Named, read_names
 from lambda_autotuner.agent.reading.spans import read_span
+from lambda_autotuner.agent.reading.speech import unquoted
 from lambda_autotuner.agent.reading.suppositions import (
     read_by_day,
     read_ordinals,
@@ -32,10 +33,14 @@ from lambda_autotuner.agent.reading.suppositions import (
     read_supposition,
 )
 from lambda_autotuner.agent.reading.topics import FOLLOW_UP, WHOLE, with_topic
-from lambda_autotuner.agent.reading.wishes import own_words, read_wish
+from lambda_autotuner.agent.reading.wishes import read_wish
 
 _REGION = re.compile(
     r"\b((?:us|eu|ap|sa|ca|me|af|il|mx)(?:-gov)?-(?:north|south|east|west|central)(?:east|west)?-\d)\b",
+    re.IGNORECASE,
+)
+_ACCOUNT = re.compile(
+    r"\barn:aws[\w-]*:lambda:[\w-]*:(\d{12}):|\baccount\s+(?:id |number |no\.? )?(\d{12})\b",
     re.IGNORECASE,
 )
 _PLURAL_TIMEOUTS = re.compile(r"\btimeouts\b", re.IGNORECASE)
@@ -267,7 +272,7 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
     conditions: tuple[Said, ...] = ()
     if wish is None and not named.names and about_a_set(bare):
         conditions, bare = read_conditions(bare)
-    search = None if conditions else read_search(own_words(text), named)
+    search = None if conditions else read_search(unquoted(text), named)
     quoted = search and re.search(rf"[\"'`]{re.escape(search)}[\"'`]", text)
     plain = without_tags(bare.replace(search, " ") if search and quoted else bare)
     found = lex.concepts(plain)
@@ -305,8 +310,9 @@ def _read_turn(raw: str, inventory: Sequence[str], *, pending: bool) -> Question
         span=span if periods is None else None,
         conditions=conditions,
         by_day=read_by_day(bare) and (periods is None or periods.baseline_hours is None),
-        unsupported=read_unsupported(own_words(text)) if wish is None else None,
+        unsupported=read_unsupported(unquoted(text)) if wish is None else None,
         region=match[1].lower() if (match := _REGION.search(text)) else None,
+        account_id=_account_of(text),
     )
     return with_topic(question, votes)
 
@@ -342,6 +348,12 @@ def _without_names(text: str, named: Named, stand_in: str = " ") -> str:
     for spoken in (*named.unknown, *(name for name, _ in named.ambiguous)):
         text = re.sub(rf"(?<![\w-]){re.escape(spoken)}(?![\w-])", stand_in, text)
     return re.sub(r"\s+", " ", text).strip()
+
+
+def _account_of(text: str) -> str | None:
+    """The account that was named, in an ARN or by its number."""
+    match = _ACCOUNT.search(text)
+    return (match[1] or match[2]) if match else None
 
 
 def _looks_binary(raw: str) -> bool:

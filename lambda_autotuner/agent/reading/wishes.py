@@ -11,30 +11,23 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lambda_autotuner.agent.reading.quantities import seconds, sizes
+from lambda_autotuner.agent.reading.speech import (
+    after_refusal,
+    instructing,
+    is_deferred,
+    is_refusal,
+    own_words,
+    refuses_all,
+)
 
 WishKind = Literal["change", "tune", "rollback", "apply", "reject"]
 Value = int | str | bool
 
-_QUOTE = re.compile(
-    r"```.*?(?:```|$)|<[^<>]{1,40}>.*?</[^<>]{1,40}>|\"[^\"]{25,}\"|\u201c[^\u201d]{25,}\u201d|(?<!\w)'[^']{25,}'(?!\w)",
-    re.DOTALL,
-)
 _NEGATED = re.compile(
     r"\b(?:do not|don'?t|dont|never|without|not to|no need to|rather not|stop|cancel|avoid|refrain from|"
     r"not yet|nicht|nada)\b[^.;!?]{0,40}?\b(?:chang|set|appl|touch|updat|modif|increas|decreas|rais|lower|"
     r"roll|revert|undo|tun|measur|do it|execut|mak|mov|switch|proceed|chance|writ|deploy|migrat)\w*",
     re.IGNORECASE,
-)
-_SUPPOSED = re.compile(
-    r"\b(?:what if|what would|what happens|would it|would we|would i|should (?:i|we|it|the|this)|could (?:i|we|it)\b|"
-    r"suppose|hypothetical\w*|if (?:i|we|you|it|the|this|memory)\b|how much (?:would|could|do|does|will)|how (?:do|can|would|could|should) (?:i|we|one)\b|"
-    r"is it (?:safe|possible|worth|ok|okay|a good idea)|do you think|does it make sense|can (?:i|we)\b|"
-    r"why (?:did|do|does|was|were|should|not)|when (?:did|should)|whether|estimate|simulate|dry[- ]run|"
-    r"what (?:memory|size|is|are|was|were|did|does|do|should|can|could|change|changes)|who\b|which\b|worth (?:it|moving|switching|changing)|was it|has it|have you|did (?:you|we|someone|anyone)|explain|tell me (?:how|why|what|whether|if))",
-    re.IGNORECASE,
-)
-_POLITE = re.compile(
-    r"\b(?:can|could|would|will) you (?:please |kindly |now |just |go ahead and )*", re.IGNORECASE
 )
 _CHANGE = re.compile(
     r"\b(set|change|update|modify|increase|decrease|raise|reduce|lower|bump|drop|switch|move|migrate|resize|"
@@ -68,30 +61,8 @@ _MASS = re.compile(
     r"\b(all|every|each|everything|everywhere|entire|whole account|fleet|them all|all of them|both of them|any function)\b",
     re.IGNORECASE,
 )
-# `ok` and `sure` are not among them: they acknowledge as often as they agree.
-_PLAIN_YES = re.compile(
-    r"\W*(?:yes|y|yep|yeah|approved?|approve (?:it|that|this|the (?:plan|change|proposal))|confirm(?:ed)?|go ahead|do it|"
-    r"please do|apply (?:it|that|this|the (?:plan|change|proposal))|make it so|proceed|ja|sí|si|oui)"
-    r"(?:[\s,]+(?:please|thanks|thank you|yes|do it|go ahead|apply it|approve it|bitte|por favor|s'il te plaît))*[^\w?]*",
-    re.IGNORECASE,
-)
 _YES = re.compile(
     r"^\W*(?:yes|yep|yeah|ok(?:ay)?|sure|go ahead|do it|please do|approved?|confirm(?:ed)?|proceed|apply(?: it| that| the plan)?|make it so|ja|sí|oui|go for it|sounds good|lgtm)\b",
-    re.IGNORECASE,
-)
-_REFUSAL = (
-    r"(?:no+|nope|nah|n|nein|non|never ?mind|stop|forget (?:it|that|about it)|no thanks?|no thank you|leave it(?: as it is| alone)?|better not|rather not|"
-    r"(?:please )?(?:(?:reject|cancel|discard|withdraw|drop|dismiss|decline|abort|scrap)(?:ed)?(?: (?:it|that|this|them|both|all|everything|all of them|(?:the|this|that|both|all)?\s*(?:plans?|changes?|proposals?|requests?)))?)|"
-    r"(?:please )?(?:don'?t|do not|dont)(?: (?:do|apply|approve|change|execute|make|touch|run|carry out|proceed|want)(?: (?:it|that|this|them|anything|with (?:it|that)|the (?:plan|change|proposal)|it out))?)?|"
-    r"i (?:don'?t|do not|dont) want (?:it|that|this)|i changed my mind|not (?:now|yet|today|that))"
-)
-_NO = re.compile(
-    rf"\W*{_REFUSAL}(?:[\s,.;:!\u2013\u2014-]+{_REFUSAL})*\W*(?:(?:please|thanks|thank you|for now|bitte|merci)\W*)*",
-    re.IGNORECASE,
-)
-_REJECTS_ALL = re.compile(r"\b(?:all|both|everything|them)\b", re.IGNORECASE)
-_NO_BUT = re.compile(
-    rf"\W*{_REFUSAL}[,.;:!\u2013\u2014-]+\s+(?:but |instead |rather |please |and )*(?=\w)",
     re.IGNORECASE,
 )
 _PLAN_ID = re.compile(
@@ -127,6 +98,8 @@ _AT_MOST = re.compile(
     re.IGNORECASE,
 )
 _TWICE_OR_HALF = re.compile(r"\b(?:double|twice|halve|half)\b", re.IGNORECASE)
+_DOWN = re.compile(r"\b(?:decrease|reduce|lower|drop|cut|shrink|downgrade|halve)\b", re.IGNORECASE)
+_UP = re.compile(r"\b(?:increase|raise|bump|boost|double|upgrade|grow)\b", re.IGNORECASE)
 _BARE_TARGET = re.compile(
     r"\b(?:set|put|change|make|give|bump|raise|lower|reduce|increase|drop|move|switch|resize)\b[^.;]{0,40}?(?:\bto|=|->|→)\s*(\d{1,7})\s*(?:[.!;]|$|\bplease\b|\bthanks\b|\band\b|,)",
     re.IGNORECASE,
@@ -169,6 +142,7 @@ class Wish:
     unsaid: bool = False
     max_invocations: int | None = None
     instead: bool = False
+    later: bool = False
 
     @property
     def explicit(self) -> bool:
@@ -176,17 +150,7 @@ class Wish:
         return bool(self.values or self.relative or self.recommended)
 
 
-def agrees_plainly(text: str) -> bool:
-    """Whether a message is a yes and nothing else; `ok` and `sounds good` are no decision."""
-    return bool(_PLAIN_YES.fullmatch(text.replace("\u2019", "'")))
-
-
-def own_words(text: str) -> str:
-    """`text` without quoted passages and code blocks: what is quoted is shown, not wished."""
-    return _QUOTE.sub(" ", text)
-
-
-def read_wish(text: str, *, pending: bool = False) -> Wish | None:  # noqa: PLR0911 - one return a case, flat
+def read_wish(text: str, *, pending: bool = False) -> Wish | None:
     """The wish in a person's message, or None when it asks, supposes, forbids or quotes.
 
     Args:
@@ -202,23 +166,26 @@ def read_wish(text: str, *, pending: bool = False) -> Wish | None:  # noqa: PLR0
     if _NEGATED.search(said):
         return None
     if pending and _YES.match(said):
-        return Wish("apply", plan_id=plan_id)
-    instructing = _instructing(said)
-    if not instructing:
-        return None
-    everything = bool(_MASS.search(instructing))
-    if _ROLLBACK.search(instructing):
+        return None if is_deferred(said) else Wish("apply", plan_id=plan_id)
+    told = instructing(said)
+    wish = _read_instruction(told, plan_id) if told else None
+    return replace(wish, later=True) if wish is not None and is_deferred(told) else wish
+
+
+def _read_instruction(told: str, plan_id: str | None) -> Wish | None:
+    everything = bool(_MASS.search(told))
+    if _ROLLBACK.search(told):
         return Wish("rollback", plan_id=plan_id, everything=everything)
-    change = _read_change(instructing, everything=everything)
+    change = _read_change(told, everything=everything)
     if change is not None:
         return change
-    if _APPLY.search(instructing) and plan_id:
+    if _APPLY.search(told) and plan_id:
         return Wish("apply", plan_id=plan_id)
-    if _APPLY.search(instructing) and _RECOMMENDED.search(instructing):
+    if _APPLY.search(told) and _RECOMMENDED.search(told):
         return Wish("change", recommended=True, everything=everything)
-    if _TUNE.search(instructing):
-        tuned = _sizes_to_measure(instructing)
-        most = _AT_MOST.search(instructing)
+    if _TUNE.search(told):
+        tuned = _sizes_to_measure(told)
+        most = _AT_MOST.search(told)
         return Wish(
             "tune", sizes_mb=tuned, everything=everything,
             max_invocations=int(most[1] or most[2]) if most else None,
@@ -229,12 +196,12 @@ def read_wish(text: str, *, pending: bool = False) -> Wish | None:  # noqa: PLR0
 def _read_refusal(said: str, plan: re.Match[str] | None) -> Wish | None:
     """A no to what waits, alone or with something else in its place; None when it is neither."""
     bare = said if plan is None else re.sub(r"\s+", " ", said.replace(plan[0], " it "))
-    if _NO.fullmatch(bare.strip()):
+    if is_refusal(bare):
         plan_id = (plan[1] or plan[2]) if plan else None
-        return Wish("reject", plan_id=plan_id, everything=bool(_REJECTS_ALL.search(said)))
-    if refusal := _NO_BUT.match(said):
+        return Wish("reject", plan_id=plan_id, everything=refuses_all(said))
+    if (rest := after_refusal(said)) is not None:
         # `no, make it 512`: what waits is refused, and something else is wished.
-        other = read_wish(said[refusal.end() :])
+        other = read_wish(rest)
         return replace(other, instead=True) if other is not None else None
     return None
 
@@ -251,24 +218,6 @@ def _sizes_to_measure(text: str) -> tuple[int, ...]:
     return tuple(sorted(listed))
 
 
-def _instructing(text: str) -> str:
-    """The sentences that instruct, joined; a request in the form `could you ...` is one."""
-    parts = re.split(r"(?<=[.!?;])\s+|\n+|,?\s+\b(?:and then|then)\b\s+", text)
-    kept = []
-    for part in parts:
-        polite = _POLITE.sub("please ", part)
-        if _SUPPOSED.search(polite):
-            continue
-        if (
-            part.rstrip().endswith("?")
-            and polite == part
-            and not re.match(r"\W*please\b", part, re.IGNORECASE)
-        ):
-            continue
-        kept.append(polite)
-    return ". ".join(kept)
-
-
 def _read_change(text: str, *, everything: bool) -> Wish | None:
     if not _CHANGE.search(text):
         return None
@@ -279,6 +228,9 @@ def _read_change(text: str, *, everything: bool) -> Wish | None:
     if not values:
         relative = _relative(text)
     conflict = tuple(name for name, found in values.items() if len(set(found)) > 1)
+    if relative and _UP.search(text) and _DOWN.search(text):
+        # `increase and decrease it by 5 s`: whichever came first is no reading of it.
+        relative, conflict = {}, tuple(relative)
     single = tuple((name, found[0]) for name, found in values.items() if name not in conflict)
     recommended = bool(_RECOMMENDED.search(text)) and not values and not relative
     if not (single or relative or conflict or recommended):
@@ -384,10 +336,7 @@ def _relative(text: str) -> dict[str, Relative]:
     match = _BY.search(text)
     if match is None:
         return {}
-    down = re.search(
-        r"\b(?:decrease|reduce|lower|drop|cut|shrink|downgrade)\b", text, re.IGNORECASE
-    )
-    sign = -1 if down else 1
+    sign = -1 if _DOWN.search(text) else 1
     unit = (match[2] or "").lower()
     amount = float(match[1])
     if unit in {"%", "percent"}:

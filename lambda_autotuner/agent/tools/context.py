@@ -74,6 +74,11 @@ class ToolContext:
         return self.account.region
 
     @property
+    def account_id(self) -> str:
+        """The account that is looked at."""
+        return self.account.account_id
+
+    @property
     def searched(self) -> str:
         """Where names are looked for."""
         return f"account {self.account.account_id}, region {self.account.region}"

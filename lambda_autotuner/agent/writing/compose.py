@@ -54,6 +54,10 @@ _PRIMARY = {
     "concurrency": ("get_concurrency", "get_metrics"),
     "logs": ("get_logs",),
 }
+LATER = (
+    "I carry nothing out on a condition or at a later time: ask for it when it is time, and decide then. "
+    "Nothing was planned."
+)
 WHAT_I_CAN_DO = (
     'Ask about a function or about the account, for instance: "which functions waste the most money?", '
     '"p95 of NAME in the last 3 days", "why does NAME fail?", "what memory should NAME have?", '
@@ -95,6 +99,9 @@ def _preface(turn: Turn) -> list[str]:
         lines.append(
             f"This looks at {here}; for {question.region} ask again with --region {question.region}."
         )
+    account = getattr(turn.toolbox, "account_id", None)
+    if question.account_id and account and question.account_id != account:
+        lines.append(f"This looks at account {account}, not at {question.account_id}.")
     lines += [_unknown(turn, spoken) for spoken in question.named.unknown]
     lines += [
         f'"{spoken}" could be {listing(list(names))}. Which one do you mean?'
@@ -165,8 +172,8 @@ def _about_wish(turn: Turn) -> list[str]:  # noqa: PLR0911 - one return a case, 
     question, wish = turn.question, turn.question.wish
     if wish is None:
         return []
-    if wish.kind == "reject":
-        return _about_no(turn)
+    if wish.kind == "reject" or wish.later:
+        return _about_no(turn) if wish.kind == "reject" else [LATER]
     if wish.everything and wish.kind != "apply":
         return [
             "I do not change many functions at once from a conversation. Look at the ranking, then plan each change: `lambda-autotuner plan FUNCTION --memory MB`."
