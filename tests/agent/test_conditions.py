@@ -28,6 +28,7 @@ END = dt.datetime(2026, 11, 25, 15, 31, tzinfo=dt.UTC)  # a Wednesday
     ("since november 10", "2026-11-10 00:00", "2026-11-25 15:31"), ("since October", "2026-10-01 00:00", "2026-11-25 15:31"),
     ("this month", "2026-11-01 00:00", "2026-11-25 15:31"), ("last month", "2026-10-01 00:00", "2026-11-01 00:00"),
     ("between 9 and 11 today", "2026-11-25 09:00", "2026-11-25 11:00"), ("p99 yday", "2026-11-24 00:00", "2026-11-25 00:00"),
+    ("errors between 8am and noon yesterday", "2026-11-24 08:00", "2026-11-24 12:00"), ("cart-service errors, oct", "2026-10-01 00:00", "2026-11-01 00:00"),
     ("yesterday between 9am and 5pm", "2026-11-24 09:00", "2026-11-24 17:00"), ("im Oktober", "2026-10-01 00:00", "2026-11-01 00:00"),
 ])  # fmt: skip
 def test_a_span_is_the_last_one_that_began_before_the_evidence_ends(said, start, end):
@@ -75,6 +76,8 @@ def test_any_text_is_read_and_every_span_resolves_or_is_refused(text):
     ("functions not updated in 6 months", {("last_modified_days_ago", ">", 180.0)}),
     ("functions without an owner tag", {("tags", "absent", "owner")}), ("functions with more than 1 GB of /tmp", {("ephemeral_storage_mb", ">", 1024.0)}),
     ("functions with code over 50 MB", {("code_size_mb", ">", 50.0)}), ("which functions have no alarms", {("alarms", "absent", None)}),
+    ("functions that threw errors but less than 100", {("errors", "<", 100.0)}), ("functions we haven't touched in over 200 days", {("last_modified_days_ago", ">", 200.0)}),
+    ("lambdas between 1 and 2 GB", {("memory_mb", ">=", 1024.0), ("memory_mb", "<=", 2048.0)}), ("functions that still run", {("invocations", ">", 0.0)}),
     ("error-free functions", {("errors", "=", 0.0)}),
 ])  # fmt: skip
 def test_conditions_are_put_together_freely(said, wanted):
@@ -158,3 +161,24 @@ def test_a_senseless_condition_is_refused(shared_workspace):
         called = call_tool(shared_workspace, "scan_fleet", {"where": where})
         assert called.failed
         assert called.data["error"]["code"] == "invalid_arguments"
+
+
+def test_the_worst_of_the_days_is_named_and_a_follow_up_asks_for_it(offline):
+    offline.ask("webhook-dispatcher errors by day in the last week", session_id="days")
+    answer = offline.ask("which day was worst?", session_id="days")
+    days = {
+        day: int(count.replace(",", ""))
+        for day, count in re.findall(
+            r"^  (2026-\d\d-\d\d): ([\d,]+) errors", answer.text, re.MULTILINE
+        )
+    }
+    worst = max(days, key=days.__getitem__)
+    assert f"highest errors was {worst}: {days[worst]:,}" in answer.text
+    assert answer.unverified == ()
+
+
+def test_two_days_are_set_beside_each_other(offline):
+    answer = offline.ask("invocations of geo-lookup, mon vs sun")
+    assert "monday" in answer.text
+    assert "sunday" in answer.text
+    assert [call.name for call in answer.tool_calls] == ["compare_periods"]

@@ -107,7 +107,7 @@ _MODIFIED = re.compile(
     re.IGNORECASE,
 )
 _STALE = re.compile(
-    rf"(?:\b(?:not|n'?t|never|no)\b[^.?!]{{0,25}}{_MODIFIED.pattern}|{_MODIFIED.pattern}[^.?!]{{0,12}}\bmore than\b|{_MODIFIED.pattern}[^.?!]{{0,20}}\bbefore\b|\b(?:older than|untouched|unchanged)\b)",
+    rf"(?:(?:\b(?:not|never|no)\b|n'?t\b)[^.?!]{{0,25}}{_MODIFIED.pattern}|{_MODIFIED.pattern}[^.?!]{{0,12}}\bmore than\b|{_MODIFIED.pattern}[^.?!]{{0,20}}\bbefore\b|\b(?:older than|untouched|unchanged)\b)",
     re.IGNORECASE,
 )
 _AGES = re.compile(
@@ -119,7 +119,7 @@ _COUNTS = {"a": 1.0, "one": 1.0, "two": 2.0, "three": 3.0, "six": 6.0}
 
 
 _SET_OF_FUNCTIONS = re.compile(
-    r"\b(?:functions|lambdas|fns|funcs|services|those|ones|who|everything|anything|everyone)\b|\b(?:which|what|any|every|each|no) (?:function|lambda|fn|func|one)\b|\bhow many\b"
+    r"\b(?:functions|lambdas|fns|funcs|services|those|ones|who|everything|anything|everyone|stuff|things)\b|\b(?:which|what|any|every|each|no) (?:function|lambda|fn|func|one)\b|\bhow many\b"
     r"|^\W*(?:which|what(?:'?s| was| is| got| has been| were)? (?:deployed|changed|modified|updated|released))\b|\b(?:funktionen|fonctions|funciones)\b",
     re.IGNORECASE,
 )
@@ -127,7 +127,8 @@ _SET_OF_FUNCTIONS = re.compile(
 
 def about_a_set(text: str) -> bool:
     """Whether a question is about functions by what they have in common."""
-    return bool(_SET_OF_FUNCTIONS.search(text))
+    several = len(list(_COMPARED.finditer(text))) > 1
+    return several or bool(_SET_OF_FUNCTIONS.search(text))
 
 
 def read_conditions(text: str) -> tuple[tuple[Said, ...], str]:
@@ -142,6 +143,7 @@ def read_conditions(text: str) -> tuple[tuple[Said, ...], str]:
         _read_age,
         _read_fractions,
         _read_none,
+        _read_still,
         _read_ranges,
         _read_compared,
         _read_tag_keys,
@@ -203,11 +205,24 @@ def _read_none(text: str) -> tuple[list[Said], str]:
     return found, _cut(text, spans)
 
 
+_STILL = re.compile(
+    r"\b(?:that |which )?(?:are )?still (?:runs?|running|used|in use|called|invoked|alive|active|get (?:calls|traffic))\b",
+    re.IGNORECASE,
+)
+
+
+def _read_still(text: str) -> tuple[list[Said], str]:
+    matches = list(_STILL.finditer(text))
+    return [Said("invocations", ">", 0.0) for _ in matches[:1]], _cut(
+        text, (m.span() for m in matches)
+    )
+
+
 def _read_ranges(text: str) -> tuple[list[Said], str]:
     found: list[Said] = []
     spans: list[tuple[int, int]] = []
     for match in _RANGE.finditer(text):
-        read = _quantity(match, text)
+        read = _quantity(match, text) or _setting(match, text)
         if read is None:
             continue
         field, high = read
@@ -273,7 +288,17 @@ def _quantity(match: re.Match[str], text: str) -> tuple[str, float] | None:
     if re.fullmatch(r"m.*b.*|megs?|g.*b.*|gigs?", unit):
         factor = 1024.0 if unit.startswith("g") else 1.0
         return _bytes(near, value * factor)
-    return _counted(unit, near, value)
+    return _counted(unit, near, text.lower(), value)
+
+
+def _setting(match: re.Match[str], text: str) -> tuple[str, float] | None:
+    """A range of memory or of the timeout, whose single bounds are read with the other settings."""
+    unit, value = (match["unit"] or "").lower(), float(match["number"].replace(",", ""))
+    if re.fullmatch(r"m.*b.*|megs?|g.*b.*|gigs?", unit):
+        return "memory_mb", value * (1024.0 if unit.startswith("g") else 1.0)
+    if re.search(r"time ?out", _around(text, match), re.IGNORECASE):
+        return "timeout_seconds", value * (60.0 if unit.startswith("min") else 1.0)
+    return None
 
 
 def _around(text: str, match: re.Match[str]) -> str:
@@ -321,7 +346,7 @@ def _bytes(near: str, megabytes: float) -> tuple[str, float] | None:
     return None  # memory's bound is read with the other settings
 
 
-def _counted(unit: str, near: str, value: float) -> tuple[str, float] | None:
+def _counted(unit: str, near: str, whole: str, value: float) -> tuple[str, float] | None:
     for words, field in (
         (r"throttl", "throttles"), (r"error|fail|exception", "errors"), (r"layer", "layers"), (r"env", "environment"),
         (r"invocation|call|request|times|hit|run|execution|invoked", "invocations"),
@@ -330,6 +355,14 @@ def _counted(unit: str, near: str, value: float) -> tuple[str, float] | None:
             return field, value
     if unit:
         return None
+    # `threw errors but less than 100`: a bare number is of what the sentence counts.
+    near = (
+        near
+        if re.search(
+            r"error|fail|throttl|reserved|provisioned|\binvo|\bcall|\brequest|traffic", near
+        )
+        else whole
+    )
     for words, field in (
         (r"error rate|failure rate", "error_rate_pct"), (r"\berrors?\b|\bfail", "errors"), (r"throttl", "throttles"),
         (r"reserved", "reserved_concurrency"), (r"provisioned", "provisioned_concurrency"), (r"\binvo|\bcall|\brequest|\btraffic", "invocations"),

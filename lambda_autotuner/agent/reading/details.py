@@ -33,7 +33,7 @@ _UNSUPPORTED = re.compile(
 )
 _RATE = re.compile(r"\b(rate|rates|ratio|percent\w*|share|proportion|fraction)\b|%", re.IGNORECASE)
 _NOT_USED = re.compile(
-    r"\b(?:not|never|no|zero|without|nobody|no one|haven'?t|hasn'?t|isn'?t|aren'?t|n't)\b(?:\s+\w+){0,3}?\s+"
+    r"\b(?:not|never|no|zero|without|nobody|no one|haven'?t|hasn'?t|isn'?t|aren'?t|n't)\b(?:\s+\w+){0,3}?[\s-]+"
     r"(?:invocations?|invoked?|used?|called|calls?|traffic|runs?|ran|requests?)\b",
     re.IGNORECASE,
 )

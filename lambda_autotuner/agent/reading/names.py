@@ -57,7 +57,7 @@ NOT_NAMES = frozenset(
 )
 # `secret-looking`, `cpu-bound`: adjectives, where no function has that name.
 _ADJECTIVE = re.compile(
-    r"-(?:looking|bound|heavy|intensive|free|only|wide|like|prone|friendly|facing|driven|sized|style|related)$",
+    r"-(?:looking|bound|heavy|intensive|free|only|wide|like|prone|friendly|facing|driven|sized|style|related)$|^(?:zero|no|non|low|high|over|under|multi|cross|per|pre|post)-",
     re.IGNORECASE,
 )
 # Parts of names that are ordinary words too; alone they are a name only before "function".

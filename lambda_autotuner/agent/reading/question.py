@@ -48,7 +48,10 @@ _REACHING = re.compile(
     r"\b(hit(?:s|ting)?|reach(?:es|ing)?|exceed\w*|run(?:s|ning)? into|close to|near(?:ly)?|how close|approach\w*|exhaust\w*|bump(?:s|ing)? into)\b",
     re.IGNORECASE,
 )
-_OUGHT = re.compile(r"\b(?:what|which|how much|how many)\b[^.?!]{0,60}\bshould\b", re.IGNORECASE)
+_OUGHT = re.compile(
+    r"\b(?:what|which|how much|how many)\b[^.?!]{0,60}\bshould\b|\bshould(?:n'?t)?\b[^.?!]{0,40}\b(?:more|less|bigger|smaller|different|higher|lower)\b",
+    re.IGNORECASE,
+)
 _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 _PEAK = re.compile(
     r"\b(peak\w*|consum\w+|footprint|high[- ]water|used?|using|full|usage|utili[sz]\w+|actual(?:ly)?|need(?:s|ed)?|real(?:ly)?|left|free|spare|headroom|out of)\b",
@@ -156,10 +159,17 @@ def _first_of(question: Question, shown: Sequence[str], inventory: Sequence[str]
     return replace(question, functions=(shown[0],), topic="function", counted=True)
 
 
+_WHICH_DAY = re.compile(r"\b(?:which|what) day\b", re.IGNORECASE)
+
+
 def _follow_up(current: Question, past: Question) -> Question:
     """Fill in what a follow-up leaves open from the turn before it."""
     if current.functions:
         return _same_for_others(current, past)
+    if past.functions and _WHICH_DAY.search(current.text):
+        return replace(
+            past, text=current.text, by_day=True, followed_up=True, carried=not past.counted
+        )
     if not past.functions or current.named.unknown or current.named.ambiguous:
         return current
     if current.wish is None and _AGREES.match(current.text) and not current.aspects:

@@ -35,12 +35,12 @@ _DAY_MONTH = re.compile(
 )
 _WHOLE_MONTH = re.compile(
     rf"\b(?:in|for|during|of|since|through|throughout|until|before|after|last|this|im|en|seit|depuis|desde|vs\.?|versus|to|than|and)\s+({_MONTH})\b(?:\s+(20\d{{2}}))?"
-    rf"|\b(january|february|april|june|july|august|september|october|november|december)\b(?:\s+(20\d{{2}}))?",
+    rf"|\b(january|february|april|june|july|august|september|october|november|december|jan|feb|apr|jun|jul|aug|sept?|oct|nov|dec)\b(?:\s+(20\d{{2}}))?",
     re.IGNORECASE,
 )
 _ISO_MONTH = re.compile(r"(?<![\w-])(20\d{2})-(\d{2})(?![\w-])")
 _WEEKDAY = re.compile(
-    rf"\b(?:on |last |this |since )?({'|'.join(WEEKDAYS)}|mon|tues?|wed|thurs?|fri)(?:'s|s)?\b",
+    rf"\b(?:on |last |this |since )?({'|'.join(WEEKDAYS)}|mon|tues?|wed|thurs?|fri|(?:(?<=vs )|(?<=vs\. )|(?<=on )|(?<=last )|(?<=and )|(?<=this ))(?:sat|sun))(?:'s|s)?\b",
     re.IGNORECASE,
 )
 _RELATIVE = (
@@ -156,13 +156,16 @@ def _day(year: str | None, month: int, day: int) -> str:
 
 
 def _hours(text: str) -> str | None:
-    match = _HOURS.search(text)
+    text = re.sub(r"\b(?:noon|midday)\b", "12:00", text, flags=re.IGNORECASE)
+    match = _HOURS.search(re.sub(r"\bmidnight\b", "00:00", text, flags=re.IGNORECASE))
     if match is None:
         return None
     first, second = (int(match[1]), match[3]), (int(match[4]), match[6])
-    half = (second[1] or first[1] or "").lower()
-    start = _of_day(first[0], (first[1] or half).lower())
+    # `9 to 5pm`: what is said of the end holds for a start that says nothing and comes before it.
+    half = (second[1] or "").lower()
     end = _of_day(second[0], half)
+    start = _of_day(first[0], (first[1] or half).lower())
+    start = first[0] if not first[1] and start >= end else start
     if not 0 <= start < end <= _LAST_HOUR or end == _LAST_HOUR:
         return None
     return f"{start:02d}:{match[2] or '00'}-{end:02d}:{match[5] or '00'}"

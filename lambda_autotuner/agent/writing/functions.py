@@ -154,7 +154,8 @@ def _days(data: Data, q: Question) -> list[str]:
         )
         if q.about(concept)
     ] or [("invocations", "invocations", count), ("errors", "errors", count)]  # fmt: skip
-    return [
+    rows = data.get("days") or []
+    lines = [
         f"  {row['day']}: "
         + ", ".join(
             f"{show(row.get(field))} {label}"
@@ -162,8 +163,17 @@ def _days(data: Data, q: Question) -> list[str]:
             else f"{label} {show(row.get(field))}"
             for field, label, show in shown
         )
-        for row in data.get("days") or []
+        for row in rows
     ]
+    field, label, show = shown[0]
+    known = [row for row in rows if row.get(field) is not None]
+    if known and _EXTREME.search(q.text):
+        most = max(known, key=lambda row: row[field])
+        lines.append(f"  The day with the highest {label} was {most['day']}: {show(most[field])}.")
+    return lines
+
+
+_EXTREME = re.compile(r"\b(?:worst|most|highest|peak|busiest|slowest|max\w*|bad)\b", re.IGNORECASE)
 
 
 def _durations(data: Data, q: Question) -> str:
