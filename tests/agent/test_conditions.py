@@ -76,6 +76,8 @@ def test_any_text_is_read_and_every_span_resolves_or_is_refused(text):
     ("functions not updated in 6 months", {("last_modified_days_ago", ">", 180.0)}),
     ("functions without an owner tag", {("tags", "absent", "owner")}), ("functions with more than 1 GB of /tmp", {("ephemeral_storage_mb", ">", 1024.0)}),
     ("functions with code over 50 MB", {("code_size_mb", ">", 50.0)}), ("which functions have no alarms", {("alarms", "absent", None)}),
+    ("functions with timeout less than 10 seconds and memory over 512", {("timeout_seconds", "<", 10.0), ("memory_mb", ">", 512.0)}),
+    ("functions under 128 MB used memory", {("max_memory_used_mb", "<", 128.0)}),
     ("functions that threw errors but less than 100", {("errors", "<", 100.0)}), ("functions we haven't touched in over 200 days", {("last_modified_days_ago", ">", 200.0)}),
     ("lambdas between 1 and 2 GB", {("memory_mb", ">=", 1024.0), ("memory_mb", "<=", 2048.0)}), ("functions that still run", {("invocations", ">", 0.0)}),
     ("error-free functions", {("errors", "=", 0.0)}),

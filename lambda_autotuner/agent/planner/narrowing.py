@@ -9,7 +9,7 @@ from lambda_autotuner.agent.reading.model import Question
 _SORTS = {
     "errors": "errors", "error_rate_pct": "error_rate", "p50_duration_ms": "duration_p50", "p95_duration_ms": "duration",
     "p99_duration_ms": "duration_p99", "mean_duration_ms": "duration", "max_duration_ms": "timeouts", "timeout_used_pct": "timeouts",
-    "throttles": "throttles", "memory_used_pct": "memory_used", "cold_start_rate_pct": "cold_starts", "mean_init_ms": "cold_starts",
+    "throttles": "throttles", "memory_used_pct": "memory_used", "max_memory_used_mb": "memory_used", "cold_start_rate_pct": "cold_starts", "mean_init_ms": "cold_starts",
     "cost_usd_month": "cost", "cost_usd_per_million": "cost", "invocations": "invocations",
 }  # fmt: skip
 

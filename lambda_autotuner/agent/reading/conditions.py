@@ -237,15 +237,14 @@ def _read_ranges(text: str) -> tuple[list[Said], str]:
 def _read_compared(text: str) -> tuple[list[Said], str]:
     found: list[Said] = []
     spans: list[tuple[int, int]] = []
-    for pattern in (_COMPARED, _SUFFIXED):
-        for match in pattern.finditer(text):
-            read = _quantity(match, text)
-            if read is None or any(
-                match.start() < end and start < match.end() for start, end in spans
-            ):
-                continue
-            found.append(Said(read[0], _operator(match), read[1]))
-            spans.append(match.span())
+    matches = [match for pattern in (_COMPARED, _SUFFIXED) for match in pattern.finditer(text)]
+    for match in matches:
+        # Several bounds: each belongs to what is named beside it, memory and timeout too.
+        read = _quantity(match, text) or (_setting(match, text) if len(matches) > 1 else None)
+        if read is None or any(match.start() < end and start < match.end() for start, end in spans):
+            continue
+        found.append(Said(read[0], _operator(match), read[1]))
+        spans.append(match.span())
     return found, _cut(text, spans)
 
 
@@ -293,12 +292,14 @@ def _quantity(match: re.Match[str], text: str) -> tuple[str, float] | None:
 
 def _setting(match: re.Match[str], text: str) -> tuple[str, float] | None:
     """A range of memory or of the timeout, whose single bounds are read with the other settings."""
-    unit, value = (match["unit"] or "").lower(), float(match["number"].replace(",", ""))
+    said, unit = match["number"].lower(), (match["unit"] or "").lower()
+    value = _WORDS[said] if said in _WORDS else float(said.replace(",", ""))
     if re.fullmatch(r"m.*b.*|megs?|g.*b.*|gigs?", unit):
         return "memory_mb", value * (1024.0 if unit.startswith("g") else 1.0)
-    if re.search(r"time ?out", _around(text, match), re.IGNORECASE):
+    near = _around(text, match)
+    if re.search(r"time ?out", near):
         return "timeout_seconds", value * (60.0 if unit.startswith("min") else 1.0)
-    return None
+    return ("memory_mb", value) if not unit and re.search(r"\b(?:memory|ram|mem)\b", near) else None
 
 
 def _around(text: str, match: re.Match[str]) -> str:
@@ -341,6 +342,8 @@ def _duration(near: str, unit: str, value: float) -> tuple[str, float] | None:
 def _bytes(near: str, megabytes: float) -> tuple[str, float] | None:
     if re.search(r"tmp|ephemeral|scratch|disk|storage", near):
         return "ephemeral_storage_mb", megabytes
+    if re.search(r"\b(?:used|usage|peak|actual\w*|real\w*)\b", near):
+        return "max_memory_used_mb", megabytes
     if re.search(r"\b(?:code|package|bundle|zip|artifact|deployment)", near):
         return "code_size_mb", megabytes
     return None  # memory's bound is read with the other settings

@@ -31,7 +31,7 @@ SettingField = Literal[
 ]  # fmt: skip
 SeenField = Literal[
     "cost_usd_month", "cost_usd_per_million", "invocations", "errors", "error_rate_pct", "throttles", "mean_duration_ms", "p50_duration_ms",
-    "p95_duration_ms", "p99_duration_ms", "max_duration_ms", "timeout_used_pct", "memory_used_pct", "cold_start_rate_pct", "mean_init_ms",
+    "p95_duration_ms", "p99_duration_ms", "max_duration_ms", "timeout_used_pct", "max_memory_used_mb", "memory_used_pct", "cold_start_rate_pct", "mean_init_ms",
 ]  # fmt: skip
 Comparison = Literal["<", "<=", "=", "!=", ">=", ">", "present", "absent", "in", "before", "since"]
 
@@ -66,8 +66,8 @@ class Narrowed(Arguments):
     package_type: Literal["Zip", "Image"] | None = None
     tag: str | None = Field(None, description="key=value, or a key or a value of a tag.")
     matching: str | None = Field(None, description="Part of the name, or a key or value of a tag.")
-    min_memory_mb: int | None = Field(None, ge=128, le=10_240)
-    max_memory_mb: int | None = Field(None, ge=128, le=10_241)
+    min_memory_mb: int | None = Field(None, ge=0, le=10_241)
+    max_memory_mb: int | None = Field(None, ge=0, le=10_241)
     min_timeout_seconds: int | None = Field(None, ge=0, le=900)
     max_timeout_seconds: int | None = Field(None, ge=0, le=900)
 

@@ -159,7 +159,9 @@ _OF_FIELDS = {
     "errors": "errors", "error_rate_pct": "errors", "p50_duration_ms": "duration", "p95_duration_ms": "duration",
     "p99_duration_ms": "duration", "throttles": "throttles", "max_duration_ms": "timeouts", "timeout_used_pct": "timeouts",
 }  # fmt: skip
-_LOG_FIELDS = frozenset({"memory_used_pct", "cold_start_rate_pct", "mean_init_ms"})
+_LOG_FIELDS = frozenset(
+    {"memory_used_pct", "max_memory_used_mb", "cold_start_rate_pct", "mean_init_ms"}
+)
 
 
 def _series(

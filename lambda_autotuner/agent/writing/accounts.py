@@ -90,7 +90,8 @@ def fleet(data: Data, q: Question, cite: str) -> list[str]:
         lines.append(
             f"{count(data['could_not_be_judged'])} more could not be judged: what the condition is about was not seen for them."
         )
-    if _TOTAL.search(q.text) and metric in {"invocations", "errors", "throttles", "error_rate"}:
+    summed = _TOTAL.search(q.text) or (narrowing and q.about("count"))
+    if summed and metric in {"invocations", "errors", "throttles", "error_rate"}:
         lines.append(f"Together: {_together(data, metric)}.")
     if metric == "idle":
         idle = [row["function"] for row in rows if not row.get("invocations")]

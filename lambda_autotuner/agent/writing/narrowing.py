@@ -27,6 +27,7 @@ _FIELDS: dict[str, tuple[str, Show]] = {
     "kms_key": ("KMS key of its own", str), "reserved_concurrency": ("reserved concurrency", count),
     "provisioned_concurrency": ("provisioned concurrency", count), "aliases": ("aliases", count), "alarms": ("alarm", str), "tags": ("tags", count),
     "last_modified": ("last modification", str), "last_modified_days_ago": ("days since the last modification", count),
+    "max_memory_used_mb": ("memory used", memory),
     "memory_mb": ("memory", memory), "ephemeral_storage_mb": ("ephemeral storage", memory), "code_size_mb": ("code size", memory),
     "timeout_seconds": ("timeout in s", count), "cost_usd_month": ("cost a month", usd), "cost_usd_per_million": ("cost per million invocations", usd),
     "invocations": ("invocations", count), "errors": ("errors", count), "error_rate_pct": ("error rate", percent), "throttles": ("throttles", count),
