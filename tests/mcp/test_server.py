@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import re
 import socket
@@ -113,6 +114,26 @@ async def test_bad_calls_get_a_code(agent, tool, arguments, code):
     assert result.structured_content["error"]["code"] == code
 
 
+def _posted(port: int, headers: dict[str, str]) -> int:
+    hello = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "x", "version": "1"},
+    }
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello})
+    sent = {
+        "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream",
+        **headers,
+    }
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("POST", "/mcp", body, sent)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 async def test_http_on_loopback(agent):
     import uvicorn
 
@@ -134,6 +155,10 @@ async def test_http_on_loopback(agent):
         await asyncio.sleep(0.02)
     async with Client(f"http://127.0.0.1:{port}/mcp") as client:
         result = await client.call_tool("get_account", {})
+    # A page in a browser of this machine is no client: neither by another name nor from its origin.
+    assert await asyncio.to_thread(_posted, port, {"Host": "evil.example"}) == 421
+    assert await asyncio.to_thread(_posted, port, {"Origin": "http://evil.example"}) == 403
+    assert await asyncio.to_thread(_posted, port, {}) == 200
     server.should_exit = True
     thread.join(10)
     assert result.structured_content["account"] == agent.workspace.account.account_id
