@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lambda_autotuner.evaluation.labels import contradicted
 from lambda_autotuner.evaluation.quantities import Dimension, agrees, find_quantities
 
 _BEFORE, _AFTER = 200, 120
@@ -68,6 +69,7 @@ class Number(Fact):
         others: the other functions, where a subject's passage ends.
         low: lower end when any value of a range is right.
         high: upper end of it.
+        kind: what the label beside the value must not contradict, see `labels`.
     """
 
     label: str
@@ -80,6 +82,7 @@ class Number(Fact):
     others: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    kind: str | None = None
 
     @property
     def expected(self) -> str:
@@ -114,17 +117,23 @@ class Number(Fact):
 
     def _check_in(self, text: str) -> Verdict:
         allowance = max(self.tolerance_abs, abs(self.value) * self.tolerance_pct / 100)
-        matched_far = False
-        for quantity in find_quantities(text):
+        matched_far = mislabelled = False
+        found = list(find_quantities(text))
+        for place, quantity in enumerate(found):
             if not self._matches(quantity.value, quantity.dimension) and not agrees(
                 quantity, self.value, self.dimension, allowance
             ):
+                continue
+            if self.kind is not None and contradicted(text, found, place, self.kind):
+                mislabelled = True
                 continue
             if not self.near or _has_near(text, quantity.start, quantity.end, self.near):
                 return Verdict(ok=True)
             matched_far = True
         if matched_far:
             return Verdict(ok=False, reason=f"the value stands away from {'/'.join(self.near)}")
+        if mislabelled:
+            return Verdict(ok=False, reason=f"{self.expected} stands under another label")
         if self.value == 0 and _none_said(text, self.near):
             return Verdict(ok=True)
         return Verdict(ok=False, reason=f"{self.expected} is not stated")

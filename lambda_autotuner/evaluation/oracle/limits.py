@@ -27,7 +27,14 @@ def account_concurrency(witness: Witness, spec: FactSpec) -> Fact:
     """The account's limit of concurrent executions."""
     limits = witness.client("lambda").get_account_settings()["AccountLimit"]
     near = spec.near or ("limit", "quota", "concurren")
-    return Number("concurrency limit", limits["ConcurrentExecutions"], "count", 0, near=near)
+    return Number(
+        "concurrency limit",
+        limits["ConcurrentExecutions"],
+        "count",
+        0,
+        near=near,
+        kind="concurrency limit",
+    )
 
 
 @oracle("unreserved_concurrency")
@@ -41,6 +48,7 @@ def unreserved_concurrency(witness: Witness, spec: FactSpec) -> Fact:
         "count",
         0,
         near=spec.near or ("unreserved", "left", "remaining", "available"),
+        kind="unreserved",
     )
 
 

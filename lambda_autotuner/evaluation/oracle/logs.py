@@ -97,7 +97,7 @@ def memory_used(witness: Witness, spec: FactSpec) -> Fact:
     typical = used[len(used) // 2]
     return Number(
         "max memory used", used[-1], "mb", spec.tolerance_pct, near=spec.near or ("used", "use", "peak", "max"),
-        low=typical * 0.97, high=used[-1] * 1.05,
+        low=typical * 0.97, high=used[-1] * 1.05, kind="memory used",
     )  # fmt: skip
 
 

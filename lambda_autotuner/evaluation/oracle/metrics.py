@@ -130,6 +130,7 @@ def metric(witness: Witness, spec: FactSpec) -> Fact:
         others=others,
         low=low - slack if wide else None,
         high=high + slack if wide else None,
+        kind=what,
     )
 
 
@@ -140,7 +141,9 @@ def account_total(witness: Witness, spec: FactSpec) -> Fact:
     hours = number_argument(spec.args, "hours", FORTNIGHT_HOURS)
     name = {"invocations": "Invocations", "errors": "Errors", "throttles": "Throttles"}[what]
     value = sum(witness.metric_sum(name, function, hours) for function in witness.functions())
-    return Number(f"total {what}", value, "count", spec.tolerance_pct, near=_near(what, spec))
+    return Number(
+        f"total {what}", value, "count", spec.tolerance_pct, near=_near(what, spec), kind=what
+    )
 
 
 @oracle(
