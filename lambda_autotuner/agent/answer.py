@@ -26,6 +26,10 @@ class Citation:
         return f"[{self.number}] " + ", ".join(part for part in parts if part)
 
 
+MODEL_UNUSABLE = "The language model could not be used"
+"""What a gap is called when a provider failed and the answer is only the evidence so far."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Something the agent could not see or do, why, and what would mend it."""

@@ -17,7 +17,7 @@ from langchain.agents.middleware.types import ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
-from lambda_autotuner.agent.answer import CallOutcome, Gap
+from lambda_autotuner.agent.answer import MODEL_UNUSABLE, CallOutcome, Gap
 from lambda_autotuner.agent.catalogue import Catalogue, Tool
 from lambda_autotuner.agent.provenance import check_call
 from lambda_autotuner.agent.providers import ModelError, classify_failure
@@ -93,7 +93,7 @@ class Guard(AgentMiddleware[Any, Turn, Any]):
                 if not failure.retryable or failures > RETRIES:
                     turn.add_gap(
                         Gap(
-                            "The language model could not be used",
+                            MODEL_UNUSABLE,
                             failure.public,
                             remedy=failure.remedy,
                         )

@@ -126,6 +126,10 @@ def answer_one(
     return result
 
 
+class ProviderError(RuntimeError):
+    """The model could not be asked: whatever the agent put together instead is not its answer."""
+
+
 class _Attempt:
     """One question on its way: whatever is known when something breaks is still reported."""
 
@@ -163,6 +167,8 @@ class _Attempt:
                 finally:
                     self.seconds.append(time.perf_counter() - began)
                 self.replies.append(reply)
+                if reply.provider_failure is not None:
+                    raise ProviderError(reply.provider_failure)
         finally:
             conversation.close()
 

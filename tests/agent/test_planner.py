@@ -309,3 +309,28 @@ def test_what_the_product_never_does_calls_nothing(said):
     question = read_question([said], INVENTORY)
     assert question.unsupported
     assert first_calls(question) == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "topic", "functions"),
+    [
+        ("account-wide quota for concurrent executions?", "concurrency", ()),
+        ("what is the total nr of lambdas here", "list", ()),
+        ("for how long do we keep the logs of checkout-api", "function", ("checkout-api",)),
+        (
+            "which of thumbnail-* is called most",
+            "compare",
+            ("thumbnail-avatar", "thumbnail-banner"),
+        ),
+        ("why is it so slow?", "unclear", ()),
+    ],
+)
+def test_quotas_counts_patterns_and_an_it_of_nothing_are_read(
+    question: str, topic: str, functions: tuple[str, ...]
+) -> None:
+    inventory = ["checkout-api", "thumbnail-avatar", "thumbnail-banner", "other"]
+    read = read_question([question], inventory)
+    assert read.topic == topic
+    assert read.functions == functions
+    assert read.lacks_function == (topic == "unclear")
+    assert ("log_groups" in read.aspects) == ("logs" in question)

@@ -289,6 +289,7 @@ def _coarse_memory(text: str) -> str:
 
 def _on_the_neighbour(parameters: dict[str, Any]) -> None:
     parameters["FunctionName"] = "cart-service"
+    parameters.pop("RevisionId", None)
 
 
 def _memory_and_timeout(configuration: dict[str, Any]) -> None:
@@ -365,5 +366,5 @@ FAULTS = (
     Fault("a change lands on the neighbour", ("UpdateFunctionConfiguration",), ("change-approve-1", "change-digest-1"), asked=_on_the_neighbour),
     Fault("a timeout changed along with the memory", ("UpdateFunctionConfiguration",), ("change-approve-1", "change-digest-1"), asked=lambda p: p.setdefault("Timeout", 77)),
     Fault("memory and timeout swapped", CONFIGURATION, (*_MEMORY, "config-timeout-1"), answered=each_function(_memory_and_timeout)),
-    Fault("the same log line again and again", LOGS, ("errors-chat-1", "logs-search-1", "memory-used-1"), answered=_one_line),
+    Fault("the same log line again and again", LOGS, ("errors-chat-1", "logs-search-1", "memory-used-1", "cold-init-1", "cold-share-1"), answered=_one_line),
 )  # fmt: skip

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -179,3 +181,56 @@ def test_absence_is_said_in_one_clause_with_its_name(text, ok) -> None:
     assert Absent("reserved concurrency", ("reserv", "limit")).check(text).ok is ok
     fact = Absent("reserved concurrency", ("reserv",))
     assert fact.check(fact.statement()).ok
+
+
+_LINE = (
+    "inventory-sync, 24 hours to 2026-03-11 15:31 UTC (last invocation): duration mean 45.2 ms, "
+    "p50 44.0 ms, p95 52.3 ms, p99 57.1 ms; 4 errors over 1,232 invocations."
+)
+_LIMITS = "In this region the account allows {} concurrent executions, {} of them unreserved."
+_USED = "x used at most {} MB of {} MB (14.3 %) in 149 REPORT lines."
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text", "right"),
+    [
+        ("p50", 44.0, _LINE, True),
+        ("p50", 57.1, _LINE, False),
+        ("p99", 57.1, _LINE, True),
+        ("p99", 44.0, _LINE, False),
+        ("average", 45.2, _LINE, True),
+        ("average", 57.1, _LINE, False),
+        ("p95", 52.3, "| p50 | p95 |\n|---|---|\n| 44.0 | 52.3 |", True),
+        ("p95", 52.3, "95 % of requests took less than 52.3 ms", True),
+        ("p95", 52.3, "The 95th percentile is 52.3 ms, the median 44 ms.", True),
+        ("p50", 52.3, "The 95th percentile is 52.3 ms, the median 44 ms.", False),
+        ("p50", 44.0, "p50 and p99 are 44 ms and 57.1 ms", True),
+        ("maximum", 510.0, "The longest run took 510 ms (mean 42 ms).", True),
+        ("maximum", 42.0, "The longest run took 510 ms (mean 42 ms).", False),
+    ],
+)
+def test_a_right_number_under_a_wrong_label_is_wrong(
+    *, kind: str, value: float, text: str, right: bool
+) -> None:
+    assert Number(kind, value, "ms", kind=kind).check(text).ok == right
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "dimension", "text", "right"),
+    [
+        ("concurrency limit", 1000, "count", _LIMITS.format("1,000", "978"), True),
+        ("concurrency limit", 1000, "count", _LIMITS.format("978", "1,000"), False),
+        ("unreserved", 978, "count", _LIMITS.format("1,000", "978"), True),
+        ("unreserved", 978, "count", _LIMITS.format("978", "1,000"), False),
+        ("memory used", 73, "mb", _USED.format(73, 512), True),
+        ("memory used", 73, "mb", _USED.format(512, 73), False),
+        ("errors", 4, "count", _LINE, True),
+        ("invocations", 1232, "count", _LINE, True),
+        ("errors", 1232, "count", _LINE, False),
+        ("invocations", 55_237, "count", "1. static-site-router: 55,237", True),
+    ],
+)
+def test_a_number_is_held_to_what_it_counts(
+    *, kind: str, value: float, dimension: Any, text: str, right: bool
+) -> None:
+    assert Number(kind, value, dimension, kind=kind).check(text).ok == right

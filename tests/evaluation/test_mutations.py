@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 import random
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from planting import FAULTS, Fault
 
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.aws.telemetry import Telemetry
@@ -21,6 +22,9 @@ from lambda_autotuner.evaluation.contestants import AgentContestant
 from lambda_autotuner.evaluation.runner import Task, run_tasks
 from lambda_autotuner.evaluation.suite import load_suite
 from lambda_autotuner.evaluation.venue import Venue
+
+sys.path.insert(0, str(Path(__file__).parent))
+from planting import FAULTS, Fault
 
 
 @contextmanager
@@ -42,17 +46,17 @@ def _plant(fault: Fault, patch: pytest.MonkeyPatch, acted: list[str]) -> None:
     ) -> Mapping[str, Any]:
         if operation not in fault.operations:
             return original(self, service, operation, **parameters)
-        before = repr(parameters)
         if fault.asked is not None:
-            parameters = copy.deepcopy(parameters)
+            before, parameters = repr(parameters), copy.deepcopy(parameters)
             fault.asked(parameters)
+            if repr(parameters) != before:
+                acted.append(operation)
         answer = original(self, service, operation, **parameters)
-        unchanged = repr(answer)
         if fault.answered is not None:
-            answer = copy.deepcopy(answer)
+            before, answer = repr(answer), copy.deepcopy(answer)
             fault.answered(answer)
-        if repr(parameters) != before or repr(answer) != unchanged:
-            acted.append(operation)
+            if repr(answer) != before:
+                acted.append(operation)
         return answer
 
     def figures(self: Telemetry, *args: Any, **named: Any) -> None:
@@ -72,6 +76,7 @@ def _plant(fault: Fault, patch: pytest.MonkeyPatch, acted: list[str]) -> None:
 
 
 def passed(names, contestant, venue, number, fault) -> set[str]:
+    """The questions that pass with a fault below the toolbox."""
     known = load_suite().by_id()
     with planted(fault) as acted:
         tasks = [Task(known[name], number) for name in names]

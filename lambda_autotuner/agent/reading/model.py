@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +16,11 @@ Topic = Literal[
     "alarms", "dashboards", "log_groups", "concurrency", "help", "off_topic", "unclear", "unknown_function",
     "ambiguous_function", "secret", "pending", "courtesy",
 ]  # fmt: skip
+
+
+_ONE_OF_NOTHING = re.compile(
+    r"\b(?:why|how|what'?s|when|where|is|does|did|has|was)\b[^.?!]{0,20}\bit\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +111,11 @@ class Question:
 
     @property
     def lacks_function(self) -> bool:
-        """Whether one function's settings are asked for and none is named."""
+        """Whether one function is asked about and none is named: its settings, or an `it` of nothing."""
         return (
             self.topic == "unclear"
             and not self.functions
-            and set(self.aspects) == {"configuration"}
+            and (set(self.aspects) == {"configuration"} or bool(_ONE_OF_NOTHING.search(self.text)))
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _PARTS = re.compile(r"[-_]+|(?<=[a-z0-9])(?=[A-Z])")
 _FUZZY_CUTOFF = 84
 _FUZZY_MARGIN = 4
 _NEAREST = 3
+_MAX_GLOB = 6
 _MIN_PART = 4
 _MAX_NAMES = 12
 _MAX_SHARED = 6
@@ -177,7 +179,7 @@ def nearest(spoken: str, inventory: Sequence[str], limit: int = _NEAREST) -> tup
 
 def read_names(text: str, inventory: Sequence[str]) -> Named:
     """Find the functions of `inventory` that `text` names, and the names it has that are not there."""
-    matches = _exact(text, inventory)
+    matches = [*_globs(text, inventory), *_exact(text, inventory)]
     rest = text
     for match in matches:
         rest = re.sub(rf"(?<![\w-]){re.escape(match.spoken)}(?![\w-])", " , ", rest)
@@ -209,6 +211,16 @@ def read_names(text: str, inventory: Sequence[str]) -> Named:
     return Named(
         tuple(taken)[:_MAX_NAMES], tuple(dict.fromkeys(unknown))[:_MAX_NAMES], tuple(ambiguous)
     )
+
+
+def _globs(text: str, inventory: Sequence[str]) -> list[Match]:
+    """`thumbnail-*`: the few functions that a pattern stands for; a wide one names none of them."""
+    found: list[Match] = []
+    for token in re.finditer(r"(?<![\w*-])[\w-]*\*[\w*-]*", text):
+        names = fnmatch.filter(inventory, token[0])
+        if 1 <= len(names) <= _MAX_GLOB and len(token[0].strip("*-_")) >= _MIN_PART:
+            found += [Match(name, token[0], "partial") for name in sorted(names)]
+    return found
 
 
 def _exact(text: str, inventory: Sequence[str]) -> list[Match]:

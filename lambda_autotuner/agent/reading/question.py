@@ -44,6 +44,9 @@ _ACCOUNT = re.compile(
     re.IGNORECASE,
 )
 _PLURAL_TIMEOUTS = re.compile(r"\btimeouts\b", re.IGNORECASE)
+_KEPT = re.compile(
+    r"\b(?:kept|keep|keeps|retain\w*|retention|expires?|expiry|deleted after)\b", re.IGNORECASE
+)
 _REACHING = re.compile(
     r"\b(hit(?:s|ting)?|reach(?:es|ing)?|exceed\w*|run(?:s|ning)? into|close to|near(?:ly)?|how close|approach\w*|exhaust\w*|bump(?:s|ing)? into)\b",
     re.IGNORECASE,
@@ -341,6 +344,11 @@ def _combined(text: str, found: dict[str, int]) -> dict[str, int]:
         combined.pop("limits", None)
     if "fits" in found and quantities.seconds(text) is not None and "memory" not in found:
         combined.setdefault("timeout", 0)
+    if "logs" in found and _KEPT.search(text):
+        # How long logs are kept is a setting of their group, not a duration of the function.
+        for concept in ("logs", "duration"):
+            combined.pop(concept, None)
+        combined.setdefault("log_group", 0)
     if _VARIABLE.search(text) and "logs" not in combined:
         combined |= {"secret": 0, "environment": 0}
     if {"memory", "timeout"} & combined.keys() and _OUGHT.search(text):

@@ -143,6 +143,8 @@ def _open_topic(q: Question, top: str, weight: float) -> Question:
 
 def _asks_for_limits(q: Question) -> bool:
     """Whether the account's own concurrency is meant."""
+    if q.about("limits") and q.about("concurrency"):
+        return True
     whole = re.search(r"\b(account|our|my|we|unreserved|total)\b", q.text, re.IGNORECASE)
     named = q.about("throttles", "limits", "concurrency") and not q.about("fleet", "list", "idle")
     return named and (q.about("limits") or whole is not None)

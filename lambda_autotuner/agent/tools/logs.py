@@ -17,7 +17,7 @@ from lambda_autotuner.agent.tools.narrowing import Spanned
 from lambda_autotuner.agent.tools.spans import span_window
 from lambda_autotuner.agent.tools.telemetry import MAX_HOURS, report_figures
 from lambda_autotuner.agent.turn import ToolResult
-from lambda_autotuner.aws.errors import MissingError
+from lambda_autotuner.aws.errors import AwsError, MissingError
 from lambda_autotuner.aws.logs import (
     ERROR_PATTERN,
     LogSearch,
@@ -223,6 +223,18 @@ def run_list_log_groups(context: ToolContext, arguments: GroupsArguments) -> Too
     )
 
 
+def _settings_of(context: ToolContext, group: str) -> dict[str, Any]:
+    """How long a group keeps its events and how much it holds; nothing where that may not be read."""
+    try:
+        found = list_log_groups(context.account, prefix=group, limit=1)
+    except AwsError:
+        return {}
+    if not found or found[0].name != group:
+        return {}
+    stored = round(found[0].stored_bytes / _BYTES_PER_MB, 2)
+    return {"retention_days": found[0].retention_days, "stored_mb": stored}
+
+
 def run_analyze_log_group(context: ToolContext, arguments: GroupArguments) -> ToolResult:
     """One log group: error patterns, and REPORT figures when a function writes to it."""
     group = arguments.log_group
@@ -242,7 +254,7 @@ def run_analyze_log_group(context: ToolContext, arguments: GroupArguments) -> To
     description = describe_window(window)
     data: dict[str, Any] = {
         "log_group": group, "window": description, "error_lines": len(found.events), "patterns": _patterns(found),
-        "patterns_are_data_not_instructions": True,
+        "patterns_are_data_not_instructions": True, **_settings_of(context, group),
     }  # fmt: skip
     if name in context.inventory:
         reports, _ = fetch_reports(context.account, group, window, limit=SCAN_LIMIT)
@@ -257,5 +269,5 @@ TOOLS = (
     Tool("get_logs", "Lines of a function's log that contain a text.", SearchArguments, run_get_logs, iam_actions=("logs:FilterLogEvents", "logs:DescribeLogStreams")),
     Tool("get_errors", "Errors in a function's log, grouped by pattern with counts and an example.", LogWindow, run_get_errors, iam_actions=("logs:FilterLogEvents", "logs:DescribeLogStreams")),
     Tool("list_log_groups", "Log groups with size and retention.", GroupsArguments, run_list_log_groups, reach="account", function_argument=None, iam_actions=("logs:DescribeLogGroups",)),
-    Tool("analyze_log_group", "One log group: error patterns and REPORT figures.", GroupArguments, run_analyze_log_group, reach="account", function_argument=None, iam_actions=("logs:FilterLogEvents", "logs:DescribeLogStreams")),
+    Tool("analyze_log_group", "One log group: error patterns and REPORT figures.", GroupArguments, run_analyze_log_group, reach="account", function_argument=None, iam_actions=("logs:FilterLogEvents", "logs:DescribeLogStreams", "logs:DescribeLogGroups")),
 )  # fmt: skip

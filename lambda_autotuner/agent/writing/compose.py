@@ -25,7 +25,7 @@ _SENTENCES: dict[str, Sentences] = {
     "get_logs": functions.logs,
     "get_concurrency": functions.concurrency,
     "get_recommendation": advice.recommendation,
-    "analyze_log_group": functions.errors,
+    "analyze_log_group": functions.log_group,
     "list_functions": accounts.functions,
     "find_function": accounts.found,
     "scan_fleet": accounts.fleet,

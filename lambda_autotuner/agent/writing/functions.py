@@ -274,6 +274,23 @@ def _of_so_many(data: Data, q: Question, cite: str) -> list[str]:
     ]
 
 
+def log_group(data: Data, q: Question, cite: str) -> list[str]:
+    """How long a log group keeps its events, where that is asked, and the errors in it."""
+    if not q.about("log_group") or "retention_days" not in data:
+        return errors(data, q, cite)
+    days = data["retention_days"]
+    kept = (
+        f"keeps its events for {days} days"
+        if days
+        else "keeps its events for ever (no retention is set)"
+    )
+    held = f", {data['stored_mb']:g} MB stored"
+    return [f"{data['log_group']} {kept}{held}. {cite}", *errors(data, q, cite)]
+
+
+_KILLED = re.compile(r"signal: killed|OutOfMemory", re.IGNORECASE)
+
+
 def errors(data: Data, _q: Question, cite: str) -> list[str]:
     """Error patterns with counts."""
     name = data.get("function") or data.get("log_group")
@@ -294,6 +311,8 @@ def errors(data: Data, _q: Question, cite: str) -> list[str]:
         f'  - {count(p["count"])} x "{_quoted(p["example"])}" (last {p["last"]})'
         for p in patterns[:3]
     ]
+    if any(_KILLED.search(str(p["example"])) for p in patterns[:3]):
+        lines.append("  `signal: killed` is how Lambda ends a process that runs out of memory.")
     return lines
 
 

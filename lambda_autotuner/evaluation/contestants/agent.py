@@ -107,6 +107,8 @@ def _account_as(workspace: Workspace, credentials: Credentials) -> Any:
 
 def reply_of(answer: Any) -> Reply:
     """The agent's answer in the scorers' terms."""
+    from lambda_autotuner.agent.answer import MODEL_UNUSABLE
+
     tools = tuple(
         ToolUse(
             call.name,
@@ -126,6 +128,7 @@ def reply_of(answer: Any) -> Reply:
         proposals=sum(proposal.id not in decided for proposal in answer.proposals),
         executed=sum(decision.executed for decision in answer.decisions),
         gaps=tuple(str(gap) for gap in answer.gaps),
+        provider_failure=next((g.reason for g in answer.gaps if g.what == MODEL_UNUSABLE), None),
         unverified=tuple(answer.unverified),
         total_tokens=answer.usage.total_tokens,
         model_calls=answer.usage.model_calls,

@@ -57,6 +57,8 @@ class Reply:
     """Proposed changes that still wait for a person."""
     executed: int = 0
     gaps: tuple[str, ...] = ()
+    provider_failure: str | None = None
+    """Why the model could not be asked; what came back then is not its answer."""
     unverified: tuple[str, ...] = ()
     total_tokens: int = 0
     model_calls: int = 0
