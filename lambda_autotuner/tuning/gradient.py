@@ -1,4 +1,4 @@
-"""The knowledge gradient: what one more probe is expected to save, per dollar.
+"""The knowledge gradient: what one more probe is expected to save, for what it takes.
 
 For objectives that are linear in log duration the gain has a closed form up to one integral over
 what the probe may show (Frazier, Powell and Dayanik 2009). The others, which have a cliff, are
@@ -51,7 +51,7 @@ def knowledge_gradient(
     money_usd: float | None,
     invocations: int | None,
 ) -> Gradient | None:
-    """The probe with the largest expected gain per dollar; None when none is affordable.
+    """The probe with the largest expected gain for what it takes; None when none is affordable.
 
     One invocation alone may be too noisy to turn the decision, so a probe counts for what it would
     bring per invocation if it were repeated; the first one is made, and then everything is thought
@@ -76,11 +76,22 @@ def knowledge_gradient(
         if money_usd is not None:
             affordable &= price <= money_usd
         gain = probe_gains(model, objective, decision, replicates) / replicates
-        rate = np.where(affordable, gain / price, -np.inf)
+        rate = np.where(affordable, gain / _burden(price, money_usd, invocations), -np.inf)
         index = int(np.argmax(rate))
         if rate[index] > best_rate:
             best, best_rate = Gradient(index, float(gain[index])), float(rate[index])
     return best
+
+
+def _burden(price: Floats, money_usd: float | None, invocations: int | None) -> Floats:
+    """What each probe takes of what is left: of the money or of the invocations, shape (M,).
+
+    The scarcer of the two counts. By price alone, few invocations would be spent on sizes that are
+    cheap to ask and tell little.
+    """
+    if invocations is None or money_usd is None:
+        return price
+    return np.maximum(price / money_usd, 1 / invocations)
 
 
 def probe_gains(

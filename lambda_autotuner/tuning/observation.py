@@ -56,7 +56,7 @@ def warm_observations(evidence: Evidence) -> Observations | None:
         if summary.cold_ms:
             ones = np.ones(len(summary.cold_ms))
             rows.append(_Row(where, np.asarray(summary.cold_ms), ones, spread**2 + later, 1.0))
-    return _observations(rows)
+    return _observations(rows, memory_used(evidence))
 
 
 def _cold_spread(evidence: Evidence) -> float:
@@ -72,7 +72,7 @@ def _cold_spread(evidence: Evidence) -> float:
     return _COLD_SPREAD + _COLD_SHAPE * float(np.median(ratios) if ratios else 0.0)
 
 
-def _observations(rows: Iterable[_Row]) -> Observations | None:
+def _observations(rows: Iterable[_Row], used_mb: float | None) -> Observations | None:
     known = list(rows)
     if not known:
         return None
@@ -87,7 +87,9 @@ def _observations(rows: Iterable[_Row]) -> Observations | None:
         freedom = max(len(single) - 1.0, 0.0)
         extra = row.extra + (_METRIC_SD**2 if len(single) < len(values) else 0.0)
         columns.append((np.log(mean), float(row.weights.sum()), scatter, freedom, extra, row.cold))
-    return Observations(tuple(row.where for row in known), *np.asarray(columns).T)
+    log_mean, count, scatter, freedom, extra, cold = np.asarray(columns).T
+    where = tuple(row.where for row in known)
+    return Observations(where, log_mean, count, scatter, freedom, extra, cold, used_mb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,3 +160,16 @@ def excluded(
     below = np.asarray([where.memory_mb < floor.memory_mb for where in configurations])
     failed = np.asarray([where in bad for where in configurations])
     return np.asarray(below | failed | too_slow(configurations))
+
+
+def memory_used(evidence: Evidence) -> float | None:
+    """Memory that an invocation uses in MB: the least that any size reported; None if unknown.
+
+    Runtimes grow into larger sizes, so the smallest figure says most about what is needed.
+    """
+    used = [
+        float(summary.max_memory_used_mb)
+        for summary in evidence.summaries()
+        if summary.succeeded and summary.max_memory_used_mb
+    ]
+    return min(used, default=None)

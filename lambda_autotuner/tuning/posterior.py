@@ -15,18 +15,17 @@ import numpy as np
 from scipy.special import ndtr
 
 from lambda_autotuner.tuning.evidence import Configuration
+from lambda_autotuner.tuning.kernel import NEGLIGIBLE, Kernel
 from lambda_autotuner.tuning.law import Ensemble, ensemble
 from lambda_autotuner.tuning.priors import Priors
 from lambda_autotuner.tuning.units import Floats
 
-_SCALE_SD = 4.0
 _PARTICLES = 256
 _MINIMUM_WEIGHT = 0.02
 _FEW_SIZES = 512
 _PRUNE_FROM = 4
 _KEPT_SHAPES = 128
 _JUDGES = 4
-_NEGLIGIBLE = 1e-4
 _COLD_OFFSET = 0.05
 _COLD_OFFSET_SD = 0.25
 _LONE = 1
@@ -52,6 +51,7 @@ class Observations:
         extra_variance: Variance of `log_mean` that replicates do not show, shape (k,).
         cold: 1 for rows that stand for cold invocations (without init), else 0, shape (k,). They
             share an unknown offset from warm ones; a configuration may have a row of each.
+        used_mb: Memory that an invocation uses, in MB, where it is known.
     """
 
     configurations: tuple[Configuration, ...]
@@ -61,6 +61,7 @@ class Observations:
     freedom: Floats
     extra_variance: Floats
     cold: Floats
+    used_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,7 @@ class Posterior:
         self, observations: Observations, priors: Priors, shapes: Ensemble | None = None
     ) -> None:
         self._priors = priors
+        self._kernel = Kernel(priors, observations.used_mb)
         self._shapes = shapes or ensemble()
         self._seen = observations
         self._asked: tuple[Sequence[Configuration], Floats, Floats] | None = None
@@ -179,7 +181,7 @@ class Posterior:
         nodes = self._priors.residual_nodes
         self._node = np.repeat(np.arange(len(nodes)), len(levels))
         self._level = np.tile(levels, len(nodes))
-        kernels = self._kernels(self._memory, self._arch, self._memory, self._arch)
+        kernels = self._kernel.under_each(self._memory, self._arch, self._memory, self._arch)
         kernels += _COLD_OFFSET_SD**2 * np.outer(seen.cold, seen.cold)
         residual = (seen.log_mean - _COLD_OFFSET * seen.cold)[:, None]
         residual = residual - self._shapes.rows(self._size)
@@ -281,43 +283,6 @@ class Posterior:
         self._pick_node, self._pick_column = np.unravel_index(chosen, weight.shape)
         self._pick_shape = self._plausible[self._pick_column]
 
-    def _kernels(
-        self, memory: Floats, arch: Floats, right_memory: Floats, right_arch: Floats
-    ) -> Floats:
-        """Prior covariance of the log mean duration under every residual node, (J, M, N)."""
-        priors = self._priors
-        squared = -0.5 * (memory[:, None] - right_memory[None, :]) ** 2
-        same_arch = (arch[:, None] == right_arch[None, :]).astype(float)
-        same = same_arch * (squared == 0)
-        related = np.where(same_arch > 0, 1.0, priors.architecture_correlation)
-        lengths = sorted({node.length for node in priors.residual_nodes})
-        decay = {length: related * np.exp(squared / length**2) for length in lengths}
-        base = _SCALE_SD**2 + same_arch * priors.architecture_sd**2
-        return np.stack(
-            [
-                base + node.smooth**2 * decay[node.length] + node.independent**2 * same
-                for node in priors.residual_nodes
-            ]
-        )
-
-    def _average_kernel(self, memory: Floats, arch: Floats, shares: Floats) -> Floats:
-        """Prior covariance of configurations, averaged over residual nodes, (M, M)."""
-        priors = self._priors
-        squared = -0.5 * (memory[:, None] - memory[None, :]) ** 2
-        same_arch = (arch[:, None] == arch[None, :]).astype(float)
-        related = np.where(same_arch > 0, 1.0, priors.architecture_correlation)
-        # What is negligible is left out of both sides of the difference that belief() takes.
-        kept = np.where(shares > _NEGLIGIBLE, shares, 0.0)
-        total = kept.sum() * (_SCALE_SD**2 + same_arch * priors.architecture_sd**2)
-        for length in {node.length for node in priors.residual_nodes}:
-            pairs = zip(priors.residual_nodes, kept, strict=True)
-            smooth = sum(s * node.smooth**2 for node, s in pairs if node.length == length)
-            total += smooth * related * np.exp(squared / length**2)
-        own = sum(
-            s * node.independent**2 for node, s in zip(priors.residual_nodes, kept, strict=True)
-        )
-        return np.asarray(total + own * same_arch * (squared == 0))
-
     def _means(self, configurations: Sequence[Configuration]) -> tuple[Floats, Floats]:
         """Component means, shape (M, K), and cross covariances under every residual node, (J, M, k).
 
@@ -327,7 +292,7 @@ class Posterior:
         if self._asked is not None and self._asked[0] is configurations:
             return self._asked[1], self._asked[2]
         size, arch = _memory(configurations), _architectures(configurations)
-        cross = self._kernels(np.log(size), arch, self._memory, self._arch)
+        cross = self._kernel.under_each(np.log(size), arch, self._memory, self._arch)
         if len(size) < _FEW_SIZES:
             shapes = self._shapes.rows(size)[:, self._pick_shape]
         else:
@@ -341,13 +306,6 @@ class Posterior:
         means = np.asarray(shapes + self._centre[self._pick_shape] + pulled)
         self._asked = (configurations, means, cross)
         return means, cross
-
-    def _prior_variance(self) -> Floats:
-        """Prior variance at any configuration under every residual node, shape (J,)."""
-        fixed = _SCALE_SD**2 + self._priors.architecture_sd**2
-        return np.asarray(
-            [fixed + node.smooth**2 + node.independent**2 for node in self._priors.residual_nodes]
-        )
 
     def marginal(self, configurations: Sequence[Configuration]) -> Marginal:
         """Belief about each configuration for itself; in parts where there are thousands."""
@@ -364,11 +322,11 @@ class Posterior:
         means, cross = self._means(configurations)
         # Only pairs of nodes that some component has are needed for the variances.
         used, component = np.unique(self._pick_node, return_inverse=True)
-        prior = self._prior_variance()[self._node[used]]
+        prior = self._kernel.variance(np.log(_memory(configurations)))[self._node[used]]
         pulled = ((cross[self._node[used]] @ self._inverse[used]) * cross[self._node[used]]).sum(
             axis=2
         )
-        deviations = np.sqrt(np.maximum(prior[:, None] - pulled, 1e-10))[component].T
+        deviations = np.sqrt(np.maximum(prior - pulled, 1e-10))[component].T
         return Marginal(means, deviations)
 
     def belief(self, configurations: Sequence[Configuration]) -> Belief:
@@ -383,8 +341,8 @@ class Posterior:
         weights = self._node_weight.reshape(len(cross), -1)
         inverses = self._inverse.reshape(*weights.shape, *self._inverse.shape[1:])
         shares = weights.sum(axis=1)
-        covariance += self._average_kernel(memory, arch, shares)
-        for number in np.flatnonzero(shares > _NEGLIGIBLE):
+        covariance += self._kernel.averaged(memory, arch, shares)
+        for number in np.flatnonzero(shares > NEGLIGIBLE):
             average = np.tensordot(weights[number], inverses[number], axes=1)
             covariance -= cross[number] @ average @ cross[number].T
         covariance = (covariance + covariance.T) / 2

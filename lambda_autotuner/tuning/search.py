@@ -1,7 +1,7 @@
 """Which configuration to measure next, how often, and when to stop.
 
 Ask and tell: the search never invokes, sleeps, prints or reads a clock. `ask` returns the probe
-that is expected to save most per dollar (the knowledge gradient), or why it is time to stop.
+that is expected to save most for its share of the budget (the knowledge gradient), or why to stop.
 """
 
 from __future__ import annotations

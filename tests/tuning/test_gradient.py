@@ -17,7 +17,7 @@ from lambda_autotuner.tuning import (
     Workload,
 )
 from lambda_autotuner.tuning.decision import decide, duration_share
-from lambda_autotuner.tuning.gradient import _linear_gains, probe_gains
+from lambda_autotuner.tuning.gradient import _linear_gains, knowledge_gradient, probe_gains
 
 RATES = PriceBook.load().all_rates("us-east-1")
 SIZES = tuple(Configuration(size) for size in (128, 256, 512, 1_024, 2_048))
@@ -66,3 +66,19 @@ def test_the_logarithm_of_few_noisy_durations_is_not_taken_for_that_of_their_mea
     error = _model(samples).durations(sizes).mean().mean() - np.log(900)
     # Without the correction it is noise**2 / 2; some noise is taken for differences of sizes.
     assert abs(error) < noise**2 * 0.4
+
+
+def test_what_is_scarce_decides_which_probe_is_worth_it():
+    """A cheap size wins while money is short, the one that tells most while invocations are."""
+    # Waiting or work? Large sizes tell, and cost much if it was waiting.
+    model = _model([Sample(128, "x86_64", 800.0)], request_fee=False)
+    decision = decide(model, LowestCost(), SIZES, Policy())
+    price = decision.expected_cost
+    few = {"money_usd": float(price.sum()) * 100, "invocations": 3}
+    poor = {"money_usd": float(price.max()) * 1.1, "invocations": 1_000}
+    told = knowledge_gradient(model, LowestCost(), decision, **few)
+    cheap = knowledge_gradient(model, LowestCost(), decision, **poor)
+    assert price[cheap.index] < price[told.index]
+    assert cheap.gain < told.gain
+    gains = [probe_gains(model, LowestCost(), decision, n) / n for n in (1, 3)]
+    assert told.gain == pytest.approx(np.max(gains))

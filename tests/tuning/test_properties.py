@@ -106,8 +106,9 @@ def test_a_belief_does_not_depend_on_what_else_is_asked(evidence, sizes):
     alone = model.costs((asked[0],))
     together = model.costs(asked)
     assert np.allclose(alone.means[0], together.means[0], rtol=1e-9, atol=1e-9)
-    # Without noise, variances are small differences of large numbers: exact to some digits only.
-    assert np.allclose(alone.deviations[0], together.deviations[0], rtol=1e-4)
+    # Without noise, variances are small differences of large numbers: exact to some digits only,
+    # of which those below a thousandth of a percent of the cost mean nothing.
+    assert np.allclose(alone.deviations[0], together.deviations[0], rtol=1e-4, atol=1e-5)
 
 
 @settings(max_examples=20, deadline=None)

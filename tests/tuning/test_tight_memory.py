@@ -1,0 +1,52 @@
+"""Sizes with little room above the memory that is used: slow by an unknown, shared amount."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lambda_autotuner.tuning import Configuration, Evidence, Model, PriceBook, Sample, Workload
+from lambda_autotuner.tuning.observation import memory_used
+
+RATES = PriceBook.load().all_rates("us-east-1")
+USED = 300
+
+
+def duration_ms(memory_mb):
+    """Waiting and work; a size without room takes twice as long for the work."""
+    squeeze = 1 + np.exp(-(memory_mb / USED - 1) / 0.12)
+    return 300 + 400_000 / memory_mb * squeeze
+
+
+def error(used_mb, *, asked_mb):
+    """How far the belief is off, as a logarithm, after two tight sizes and a roomy one."""
+    seen = Evidence(
+        Sample(size, "x86_64", duration_ms(size) * noise, max_memory_used_mb=used_mb)
+        for size in (320, 384, 704)
+        for noise in (0.98, 1.02)
+    )
+    model = Model(seen, Workload(cold_rate=0), RATES)
+    believed = model.durations((Configuration(asked_mb),)).expected()[0]
+    return float(np.log(believed / duration_ms(asked_mb)))
+
+
+def test_what_is_slow_for_lack_of_room_does_not_bend_the_law_elsewhere():
+    assert abs(error(USED, asked_mb=1_408)) < 0.1
+    assert error(None, asked_mb=1_408) < -0.2
+
+
+def test_what_was_measured_without_room_is_believed_there():
+    assert error(USED, asked_mb=320) == pytest.approx(0, abs=0.03)
+
+
+def test_memory_that_is_far_from_used_up_changes_nothing():
+    assert error(20, asked_mb=1_408) == pytest.approx(error(None, asked_mb=1_408), abs=1e-6)
+
+
+def test_the_smallest_figure_counts():
+    samples = [
+        Sample(512, "x86_64", 10.0, max_memory_used_mb=200),
+        Sample(1_024, "x86_64", 5.0, max_memory_used_mb=260),
+    ]
+    assert memory_used(Evidence(samples)) == 200
+    assert memory_used(Evidence()) is None
