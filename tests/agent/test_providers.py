@@ -198,6 +198,20 @@ def test_refused_credentials_are_never_an_answer(ask, code, stub):
     assert len(stub.requests) == 1
 
 
+def test_a_fallback_is_for_failures_that_pass_and_never_for_credentials(ask, stub):
+    answer = ask(status(503), CALL, completion("1024 MB [1]"), fallback_model="openai:gpt-4o")
+    assert answer.text.startswith("1024 MB [1]")
+    assert [request["model"] for request in stub.requests][:2] == ["gpt-4o-mini", "gpt-4o"]
+    stub.requests.clear()
+    with pytest.raises(AccountError, match="refused the credentials"):
+        ask(status(401), completion("never read"), fallback_model="openai:gpt-4o")
+    assert len(stub.requests) == 1
+    stub.requests.clear()
+    with pytest.raises(AccountError, match="refused the credentials"):
+        ask(status(429, retry_after="0"), status(401), fallback_model="openai:gpt-4o")
+    assert len(stub.requests) == 2
+
+
 def test_a_broken_provider_leaves_the_evidence_and_says_so(ask):
     answer = ask(CALL, status(500), status(500), status(500))
     assert "1024 MB" in answer.text
@@ -244,6 +258,20 @@ def test_a_cut_stream_is_noticed(stub, shared_workspace, monkeypatch):
     with build_agent(model, workspace=shared_workspace) as agent:
         answer = agent.ask("How much memory does checkout-api have?")
     assert answer.text.startswith("checkout-api has 1024 MB [1]")
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_refused_credentials_end_a_stream_too(code, stub, shared_workspace, monkeypatch):
+    from langchain_openai import ChatOpenAI
+
+    monkeypatch.setenv("OPENAI_API_KEY", "test-" + "key")
+    stub.replies = [status(code)]
+    model = ChatOpenAI(model="gpt-4o-mini", base_url=stub.url, streaming=True, max_retries=0)
+    with (
+        build_agent(model, workspace=shared_workspace) as agent,
+        pytest.raises(AccountError, match="refused the credentials"),
+    ):
+        agent.ask("How much memory does checkout-api have?")
 
 
 def test_the_money_budget_ends_a_question(ask, shared_workspace):
