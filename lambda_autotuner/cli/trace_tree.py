@@ -37,7 +37,7 @@ def _line(span: Any) -> str:
     took = milliseconds((end - span.start_time_ns) / 1e6)
     failed = "" if span.status.status_code.value != "ERROR" else "  ERROR"
     message = short(span.status.description or "") if failed else ""
-    return f"{span.name} [{span.span_type}] {took}{failed} {message}".rstrip()
+    return f"{short(span.name)} [{span.span_type}] {took}{failed} {message}".rstrip()
 
 
 def milliseconds(value: float | None) -> str:
@@ -49,5 +49,6 @@ def milliseconds(value: float | None) -> str:
 
 def short(text: str) -> str:
     """The text on one line, cut to what fits beside other things."""
-    line = " ".join(text.split())
+    # What a terminal would obey is not for those who are read about to send.
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= _TEXT else line[: _TEXT - 1] + "…"

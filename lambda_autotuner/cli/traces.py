@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import json
+import re
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lambda_autotuner.cli.door import Door, common_options, pass_door
+from lambda_autotuner.cli.trace_text import (
+    csv_text,
+    figure,
+    statistics_table,
+    sync_text,
+    trace_table,
+    verdict,
+)
 from lambda_autotuner.cli.trace_tree import milliseconds, short, trace_tree
 from lambda_autotuner.errors import (
     EXIT_ACCOUNT,
@@ -23,11 +32,10 @@ from lambda_autotuner.errors import (
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from mlflow_integration.reading import TraceSummary
 
 _POLL_SECONDS = 1.0
+_TRACE_ID = re.compile(r"tr-[0-9a-f]{32}")
 
 
 @click.group("traces")
@@ -60,15 +68,21 @@ def _load(door: Door, *, filter_text: str | None, limit: int) -> list[TraceSumma
         UsageError: The filter cannot be expressed in MLflow.
         AccountError: The back end refused or failed.
     """
+    from rich.markup import escape
+
     from mlflow_integration import search_traces
     from mlflow_integration.errors import ConfigurationError, TracingError
+    from mlflow_integration.queries import QueryWarning
     from mlflow_integration.reading import summarize
 
     _start(door)
+    said: list[warnings.WarningMessage] = []
     try:
-        found = search_traces(
-            filter_string=filter_text or "", max_results=limit, return_type="list"
-        )
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", QueryWarning)
+            found = search_traces(
+                filter_string=filter_text or "", max_results=limit, return_type="list"
+            )
     except ConfigurationError as error:
         raise UsageError(error.message, remedy=error.remedy) from error
     except TracingError as error:
@@ -79,6 +93,9 @@ def _load(door: Door, *, filter_text: str | None, limit: int) -> list[TraceSumma
         if type(error).__module__.startswith("mlflow"):
             raise UsageError(f"MLflow refused this: {str(error)[:300]}.") from error
         raise
+    finally:
+        for each in said:
+            door.say(escape(str(each.message)), style="yellow")
     return [summarize(trace) for trace in found]
 
 
@@ -98,24 +115,13 @@ def _export(
     door: Door, rows: Sequence[dict[str, Any]], csv_file: Path | None, parquet: Path | None
 ) -> None:
     if csv_file is not None:
-        csv_file.write_text(_csv(rows), "utf-8")
+        csv_file.write_text(csv_text(rows), "utf-8")
         door.say(f"{len(rows)} rows written to {csv_file}")
     if parquet is not None:
         import pandas as pd
 
         pd.DataFrame(list(rows)).to_parquet(parquet, index=False)
         door.say(f"{len(rows)} rows written to {parquet}")
-
-
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    from lambda_autotuner.fleet.export import spreadsheet_cell
-
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows({k: spreadsheet_cell(v) for k, v in row.items()} for row in rows)
-    return text.getvalue()
 
 
 @command.command("list")
@@ -131,29 +137,7 @@ def list_traces(
     """List traces, newest first."""
     traces = _load(door, filter_text=filter_text, limit=limit)
     _export(door, [trace.to_row() for trace in traces], csv_file, parquet)
-    door.emit([trace.to_dict() for trace in traces], text=_table(traces))
-
-
-def _table(traces: Sequence[TraceSummary]) -> Table:
-    from rich.table import Table
-
-    table = Table("trace", "started", "ok", "time", "tools", "question", box=None, pad_edge=False)
-    for trace in traces:
-        table.add_row(
-            trace.trace_id,
-            trace.started.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
-            _verdict(trace),
-            milliseconds(trace.duration_ms),
-            str(len(trace.tools)),
-            short(trace.question),
-        )
-    return table
-
-
-def _verdict(trace: TraceSummary) -> str:
-    if trace.success is None:
-        return "-"
-    return "yes" if trace.success else "no"
+    door.emit([trace.to_dict() for trace in traces], text=trace_table(traces))
 
 
 @command.command("show")
@@ -163,14 +147,12 @@ def _verdict(trace: TraceSummary) -> str:
 def show(door: Door, trace_id: str) -> None:
     """Show one trace as a tree with timings."""
     from mlflow_integration.queries import get_trace
+    from mlflow_integration.reading import summarize
 
     _start(door)
     trace = get_trace(trace_id)
     if trace is None:
-        raise NotFoundError(
-            f"There is no trace {trace_id}.", remedy="See `lambda-autotuner traces list`."
-        )
-    from mlflow_integration.reading import summarize
+        raise _unknown(trace_id)
 
     data = summarize(trace).to_dict()
     data["tree"] = [span.to_dict() for span in trace.data.spans]
@@ -203,38 +185,7 @@ def stats(
         for name, figures in groups.items()
     ]
     _export(door, rows, csv_file, parquet)
-    door.emit(groups if by else groups["all"], text=_statistics_text(groups))
-
-
-def _statistics_text(groups: dict[str, dict[str, Any]]) -> Any:
-    from rich.console import Group
-    from rich.table import Table
-
-    figures = Table("", *groups, box=None, pad_edge=False)
-    names = [k for k, v in next(iter(groups.values())).items() if not isinstance(v, (list, dict))]
-    for name in names:
-        figures.add_row(name, *(_figure(name, group[name]) for group in groups.values()))
-    tools = Table("tool", "calls", "errors", "p50", "p95", box=None, pad_edge=False)
-    for group in groups.values():
-        for row in group["tools"][:10]:
-            tools.add_row(
-                row["tool"],
-                str(row["calls"]),
-                str(row["errors"]),
-                milliseconds(row["p50_ms"]),
-                milliseconds(row["p95_ms"]),
-            )
-    return Group(figures, "", tools) if tools.row_count else figures
-
-
-def _figure(name: str, value: Any) -> str:
-    if value is None:
-        return "unknown"
-    if name.endswith("_rate"):
-        return f"{value:.1%}"
-    if name.endswith("_ms"):
-        return milliseconds(value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    door.emit(groups if by else groups["all"], text=statistics_table(groups, by=by))
 
 
 @command.command("compare")
@@ -245,16 +196,18 @@ def _figure(name: str, value: Any) -> str:
 @pass_door
 def compare(door: Door, first: str, second: str, limit: int) -> None:
     """Compare two groups of traces, each given as a filter (or a category's name)."""
+    from rich.markup import escape
     from rich.table import Table
 
     from mlflow_integration.reading import compare as side_by_side
 
     groups = [_load(door, filter_text=_as_filter(text), limit=limit) for text in (first, second)]
     rows = side_by_side(*groups)
-    table = Table("", first, second, "difference", box=None, pad_edge=False)
+    heads = [escape(short(text)) for text in (first, second)]
+    table = Table("", *heads, "difference", box=None, pad_edge=False)
     for row in rows:
         name = row["figure"]
-        table.add_row(name, *(_figure(name, row[key]) for key in ("a", "b", "difference")))
+        table.add_row(name, *(figure(name, row[key]) for key in ("a", "b", "difference")))
     door.emit({"first": first, "second": second, "figures": rows}, text=table)
 
 
@@ -279,10 +232,11 @@ def tail(door: Door, count: int | None, seconds: float | None) -> None:
         fresh = [t for t in traces if seen is not None and t.trace_id not in seen]
         for trace in reversed(fresh):
             if door.json:
-                door.emit(trace.to_dict())
+                # One a line, so that another program can follow.
+                click.echo(json.dumps(trace.to_dict(), ensure_ascii=False))
             else:
                 click.echo(
-                    f"{trace.started.astimezone():%H:%M:%S} {_verdict(trace):3} "
+                    f"{trace.started.astimezone():%H:%M:%S} {verdict(trace):3} "
                     f"{milliseconds(trace.duration_ms):>9} {short(trace.question)}"
                 )
             shown += 1
@@ -308,7 +262,7 @@ def sync(door: Door, seconds: float) -> None:
         door.emit({"pending": {}, "delivered": {}}, text="Nothing was ever recorded here.")
         return
     result = deliver(spool, seconds=seconds)
-    door.emit(result, text=_sync_text(result))
+    door.emit(result, text=sync_text(result))
     troubles = [t for t in result.get("destinations", {}).values() if t.get("code")]
     for trouble in troubles:
         door.say(f"{trouble['reason']} {trouble['remedy'] or ''}".strip(), style="yellow")
@@ -320,14 +274,57 @@ def sync(door: Door, seconds: float) -> None:
         raise SystemExit(EXIT_NEGATIVE)
 
 
-def _sync_text(result: dict[str, Any]) -> str:
-    def line(name: str) -> str:
-        counts = result.get(name) or {}
-        listed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
-        return f"{name}: {listed or 'nothing'}"
+def _unknown(trace_id: str) -> NotFoundError:
+    """Return the error for a trace that nobody knows, with the one that was probably meant."""
+    import difflib
 
-    names = ["delivered", "pending", "rejected", "dropped"]
-    return "\n".join(line(name) for name in [*names, *(["damaged"] if "damaged" in result else [])])
+    from mlflow_integration import search_traces
+    from mlflow_integration.errors import TracingError
+
+    try:
+        recent = search_traces(max_results=500, return_type="list", include_spans=False)
+    except TracingError:
+        recent = []
+    ids = [trace.info.trace_id for trace in recent]
+    begun = [
+        each for each in ids if each.removeprefix("tr-").startswith(trace_id.removeprefix("tr-"))
+    ]
+    nearest = tuple(begun[:1] or difflib.get_close_matches(trace_id, ids, n=1, cutoff=0.7))
+    meant = f"Did you mean {nearest[0]}? " if nearest and trace_id else ""
+    return NotFoundError(
+        f"There is no trace {short(trace_id)!r}.",
+        nearest=nearest,
+        remedy=f"{meant}`lambda-autotuner traces list` shows them.",
+    )
+
+
+def _check_known(door: Door, trace_id: str, *, away: bool) -> None:
+    """Refuse a trace that neither the back end nor the spool knows.
+
+    Raises:
+        NotFoundError: There is no such trace.
+    """
+    from mlflow_integration.backlog import Backlog
+    from mlflow_integration.errors import TracingError
+    from mlflow_integration.queries import get_trace
+
+    backlog = Backlog(door.settings.state_dir / "spool")
+    backlog.refresh()
+    if trace_id in backlog.traces:
+        return
+    if away:
+        if not _TRACE_ID.fullmatch(trace_id):
+            raise _unknown(trace_id)
+        door.say("The back end is away; whether it knows this trace shows when it is back.")
+        return
+    try:
+        known = get_trace(trace_id) is not None
+    except TracingError as error:
+        if "does not exist yet" not in error.message:
+            raise AccountError(error.message, remedy=error.remedy) from error
+        known = False
+    if not known:
+        raise _unknown(trace_id)
 
 
 @command.command("rate")
@@ -346,6 +343,7 @@ def rate(door: Door, trace_id: str, verdict: str, comment: str | None, name: str
     status = initialize_mlflow(state_dir=door.settings.state_dir, autolog=False)
     if not status.recording:
         raise SettingsError(f"Nothing can be recorded: {status.reason}.", remedy=status.remedy)
+    _check_known(door, trace_id, away=not status.enabled)
     done = log_assessment(
         trace_id, name, verdict == "good", rationale=comment, source_id=getpass.getuser()
     )

@@ -91,8 +91,101 @@ def test_show_draws_the_tree(recorded):
     assert text.count("search") == 3
     assert "agent [AGENT]" in text
     assert "ERROR" in text
-    result = CliRunner().invoke(traces, ["show", "tr-" + "0" * 32])
-    assert isinstance(result.exception, AutotunerError)
+
+
+@pytest.mark.parametrize("verb", [["show"], ["rate"]])
+def test_a_trace_that_nobody_knows_is_one_line_with_the_nearest(recorded, verb):
+    known = recorded.ids[3]
+    verdict = ["bad"] if verb == ["rate"] else []
+    for asked in (f"{known}x", known[:12], known.removeprefix("tr-")[:9]):
+        result = CliRunner().invoke(traces, [*verb, asked, *verdict])
+        assert isinstance(result.exception, AutotunerError), result.output
+        assert f"Did you mean {known}?" in str(result.exception)
+        assert "traces list" in str(result.exception)
+        assert "\n" not in str(result.exception)
+    for asked in ("nonsense", "tr-" + "0" * 32, "", "a\nb"):
+        result = CliRunner().invoke(traces, [*verb, asked, *verdict])
+        assert isinstance(result.exception, AutotunerError), result.output
+        assert result.exception.exit_code == 2
+        assert "\n" not in str(result.exception)
+    assert not recorded.backlog().operations
+
+
+def test_what_waits_in_the_spool_can_be_rated_before_it_is_delivered(start, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    found = start("http://127.0.0.1:9", timeout_seconds=1.0)
+    with tracing.track_agent_execution("q") as execution:
+        execution.set_answer("a")
+    run("rate", str(execution.trace_id), "good")
+    run("rate", "tr-" + "a" * 32, "good")
+    assert len([o for o in found.backlog().operations.values() if o.kind == "assessment"]) == 2
+    result = CliRunner().invoke(traces, ["rate", "my-trace", "good"])
+    assert "There is no trace" in str(result.exception)
+
+
+def test_what_traces_hold_is_neither_markup_nor_a_formula_nor_a_command(
+    start, monkeypatch, experiment, tmp_path
+):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", experiment)
+    found = start()
+    texts = [
+        "=HYPERLINK('http://x')",
+        "+1",
+        "-2",
+        "@SUM(A1)",
+        "\t=1",
+        "[/red]",
+        "[bold]x",
+        "\x1b]0;y\x07",
+    ]
+    for text in texts:
+        with tracing.track_agent_execution(text, category=text) as execution:
+            with tracing.create_trace_context(text, "TOOL"):
+                pass
+            execution.set_answer(text)
+            execution.set_error(text)
+    found.deliver()
+    csv_file = tmp_path / "t.csv"
+    output = run("list", "--csv", str(csv_file)) + run("stats", "--by", "category") + run("stats")
+    output += run("compare", "[/red]", "tags.category = '[bold]x'")
+    for text in texts:
+        assert f"trace_id {text}" not in output
+    assert "[/red]" in output
+    assert "\x1b" not in output
+    rows = csv_file.read_text("utf-8").splitlines()
+    assert len(rows) >= len(texts)
+    for cell in (
+        pd.read_csv(csv_file, keep_default_na=False)[["question", "answer", "category", "tools"]]
+        .to_numpy()
+        .ravel()
+    ):
+        assert not str(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
+    shown = run("show", str(execution.trace_id))
+    assert "\x1b" not in shown
+
+
+def test_tail_as_json_is_one_object_a_line(recorded, monkeypatch):
+    import lambda_autotuner.cli.traces as module
+
+    def arrive(_: float) -> None:
+        for text in ("one", "two"):
+            with tracing.track_agent_execution(text) as execution:
+                execution.set_answer("a")
+        recorded.deliver()
+
+    monkeypatch.setattr(module.time, "sleep", arrive)
+    lines = run("tail", "--count", "2", "--json").splitlines()
+    assert [json.loads(line)["question"] for line in lines] == ["one", "two"]
+
+
+def test_nothing_to_show_is_said(recorded):
+    nothing = ["--filter", "tags.category = 'nope'"]
+    assert run("list", *nothing).strip() == "No traces."
+    assert "No traces." in run("stats", "--by", "model", *nothing)
+    assert json.loads(run("list", "--json", *nothing)) == []
+    result = CliRunner().invoke(traces, ["list", "--filter", "success = 'True'"])
+    assert "did you mean tags.success" in result.stderr
+    assert ".py:" not in result.stderr
 
 
 def test_rate_and_sync(recorded):
