@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from mlflow_integration import fitting
 
 TOOL_CALL_ATTRIBUTE = "tool_call.id"
 CRASH_REASON = "the process ended before the trace did"
@@ -17,12 +19,17 @@ _SIZE_STATS = "mlflow.trace.sizeStats"
 
 @dataclass
 class AssembledTrace:
-    """Spans as MLflow writes them (`Span.to_dict`), and the header as `TraceInfo.to_dict`."""
+    """Spans as MLflow writes them (`Span.to_dict`), and the header as `TraceInfo.to_dict`.
+
+    Of a crashed trace `recorded` holds the spans without what was made up.
+    """
 
     trace_id: str
     spans: list[dict[str, Any]]
     info: dict[str, Any]
     crashed: bool = False
+    late: bool = False
+    recorded: list[dict[str, Any]] = field(default_factory=list)
 
 
 def assemble(
@@ -36,13 +43,21 @@ def assemble(
     for record in span_records:
         span = record.get("s")
         if isinstance(span, dict) and span.get("span_id"):
-            spans[span["span_id"]] = span
+            spans[span["span_id"]] = _in_order(fitting.span(span))
     merged = fold_tool_spans(list(spans.values()))
     if closed is not None:
         info = dict(closed["info"])
+        if int(info.get("execution_duration_ms") or 0) < 0:
+            info["execution_duration_ms"] = 0
         _recount(info, merged)
         return AssembledTrace(trace_id, merged, info)
     return _close_crashed(trace_id, merged, opened)
+
+
+def _in_order(span: dict[str, Any]) -> dict[str, Any]:
+    """A clock that was set back between begin and end makes no negative time."""
+    start, end = int(span["start_time_unix_nano"]), span.get("end_time_unix_nano")
+    return span if not end or int(end) >= start else {**span, "end_time_unix_nano": start}
 
 
 def _recount(info: dict[str, Any], spans: list[dict[str, Any]]) -> None:
@@ -141,6 +156,7 @@ def _close_crashed(
     trace_id: str, spans: list[dict[str, Any]], opened: dict[str, Any] | None
 ) -> AssembledTrace:
     opened = opened or {}
+    recorded = [{**span, "attributes": dict(span["attributes"])} for span in spans]
     starts = [int(span["start_time_unix_nano"]) for span in spans]
     ends = [int(span.get("end_time_unix_nano") or span["start_time_unix_nano"]) for span in spans]
     begun_ms = int(opened.get("at") or (min(starts) // 1_000_000 if starts else 0))
@@ -169,7 +185,7 @@ def _close_crashed(
         },
         "request_preview": opened.get("preview"),
     }
-    return AssembledTrace(trace_id, spans, info, crashed=True)
+    return AssembledTrace(trace_id, spans, info, crashed=True, recorded=recorded)
 
 
 def _root(

@@ -7,6 +7,7 @@ called on a path that a question waits for.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -39,6 +40,10 @@ _NO_CONNECTION = (
 )  # fmt: skip
 _LATER = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"})
 _FOREIGN_STATUS = re.compile(r"failed with error code (\d{3}) !=")
+# A file that cannot have this name or stand in this place: waiting does not help.
+_ABOUT_A_NAME = frozenset(
+    {errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.EILSEQ}
+)
 FAULT = "fault"
 
 
@@ -53,7 +58,9 @@ def require(destination: Destination, *, seconds: float = 2.0) -> Probe:
     if found.code is None:
         return found
     kind = AuthenticationError if found.code in _AUTHENTICATION else UnreachableError
-    raise kind(f"{found.reason}.", remedy=found.remedy, code=found.code)
+    error = kind(f"{found.reason}.", remedy=found.remedy, code=found.code)
+    error.retry_after_seconds = found.retry_after_seconds
+    raise error
 
 
 def open_store(destination: Destination, *, seconds: float = 2.0) -> Any:
@@ -193,6 +200,8 @@ def classify(error: BaseException) -> Exception:
         return _classify_answer(error, text)
     if isinstance(error, MlflowException):
         return _classify_own(error, text)
+    if isinstance(error, OSError) and error.errno in _ABOUT_A_NAME:
+        return RejectedError(text)
     if isinstance(error, OSError) or type(error).__module__.startswith(_TRANSPORTS):
         return UnreachableError(text)
     return RejectedError(text)

@@ -24,6 +24,7 @@ from mlflow_integration.spool import (
 )
 
 _logger = logging.getLogger(__name__)
+SHARED = "shared"
 REJECTED_FILE = "rejected.jsonl"
 _CHUNK = 4 * 1024 * 1024
 
@@ -80,6 +81,7 @@ class _Segment:
     acked: dict[str, str]
     offset: int = 0
     items: set[str] = field(default_factory=set)
+    reopened: dict[str, str] = field(default_factory=dict)
     damaged: int = 0
 
 
@@ -91,17 +93,21 @@ class Backlog:
         self.destinations: dict[str, Destination] = {}
         self.traces: dict[str, TraceItem] = {}
         self.operations: dict[str, Operation] = {}
-        self.lost: dict[str, int] = {}
         self._segments: dict[Path, _Segment] = {}
         self._unreadable: set[Path] = set()
         self._runs: dict[str, str] = {}
+        # How far each segment was read when a trace was acknowledged: what comes later is late.
+        self._covered: dict[str, dict[str, int]] = {}
 
     def refresh(self) -> None:
         """Read what was appended since the last call."""
-        for path in list_segments(self.spool):
-            if path in self._unreadable:
-                continue
-            segment = self._segments.get(path) or self._open(path)
+        opened = [
+            self._segments.get(path) or self._open(path)
+            for path in list_segments(self.spool)
+            if path not in self._unreadable
+        ]
+        # All acknowledgements first: a trace may stand in several segments.
+        for segment in opened:
             if segment is not None:
                 self._read(segment)
 
@@ -168,17 +174,29 @@ class Backlog:
         """Note that an item is done; `note` is `delivered`, `rejected` or `dropped`, and more."""
         if isinstance(item, TraceItem):
             self.traces.pop(item.trace_id, None)
-            segments = item.segments
+            segments = sorted(item.segments)
+            read = {p.name: s.offset for p in segments if (s := self._segments.get(p))}
+            covered = " " + ",".join(f"{name}:{offset}" for name, offset in read.items())
+            self._cover(item.name, read)
         else:
             self.operations.pop(item.id, None)
-            segments = {item.place.segment}
+            segments, covered = [item.place.segment], ""
             if item.kind == "run_start" and item.run and " " in note:
                 self._runs[item.run] = note.rsplit(" ", 1)[1]
-        line = f"{item.name} {kind} {note}\n".encode()
         for path in segments:
-            _append(ack_path(path), line)
-            if path in self._segments:
-                self._segments[path].acked[item.name] = f"{kind} {note}"
+            segment = self._segments.get(path)
+            before = segment.reopened.pop(item.name, None) if segment else None
+            self._note(path, item.name, f"{kind} {before or note}{covered}")
+            # Counted once, in the first.
+            note = SHARED
+
+    def _cover(self, name: str, read: dict[str, int]) -> None:
+        self._covered.setdefault(name, {}).update(read)
+
+    def _note(self, path: Path, name: str, note: str) -> None:
+        _append(ack_path(path), f"{name} {note}\n".encode())
+        if path in self._segments:
+            self._segments[path].acked[name] = note
 
     def reject(self, item: TraceItem | Operation, kind: str, reason: str) -> None:
         """Set an item aside that the back end refuses for good: kept in a file, not repeated."""
@@ -208,7 +226,11 @@ class Backlog:
 
     def forget(self, path: Path) -> None:
         """Drop a removed segment from the index, with what only it held."""
-        self._segments.pop(path, None)
+        gone = self._segments.pop(path, None)
+        for name in gone.items if gone else ():
+            self._covered.get(name, {}).pop(path.name, None)
+            if not self._covered.get(name, True):
+                del self._covered[name]
         for trace_id, item in list(self.traces.items()):
             item.segments.discard(path)
             item.spans = [place for place in item.spans if place.segment != path]
@@ -227,13 +249,13 @@ class Backlog:
         segment = self._segments.get(path)
         return segment.items - set(segment.acked) if segment else set()
 
-    def remove_dead_producers(self) -> None:
-        """Remove the lock files of processes that are gone and have left nothing."""
+    def dead_producers(self) -> Iterator[Path]:
+        """Yield the lock files of processes that are gone and have left nothing."""
         used = {segment.producer for segment in self._segments.values()}
         with contextlib.suppress(OSError):
-            for path in producers_dir(self.spool).iterdir():
+            for path in list(producers_dir(self.spool).iterdir()):
                 if path.name not in used and is_unlocked(path):
-                    path.unlink(missing_ok=True)
+                    yield path
 
     def _open(self, path: Path) -> _Segment | None:
         try:
@@ -254,8 +276,11 @@ class Backlog:
         destination = Destination.from_dict(header["destination"])
         self.destinations[header["to"]] = destination
         segment = _Segment(path, str(header.get("producer")), read_acks(path), offset=len(line))
-        for note in segment.acked.values():
+        for name, note in segment.acked.items():
             kind, *words = note.split(" ")
+            if kind == "trace" and len(words) > 1:
+                pairs = (each.rsplit(":", 1) for each in words[1].split(","))
+                self._cover(name, {file: int(offset) for file, offset in pairs})
             if kind == "run_start" and len(words) == 3:  # noqa: PLR2004 - outcome, our id, theirs
                 self._runs[words[1]] = words[2]
         self._segments[path] = segment
@@ -285,10 +310,7 @@ class Backlog:
 
     def _index(self, segment: _Segment, record: dict[str, Any], place: Place) -> None:
         kind = record.get("k")
-        if kind == "lost":
-            for name, count in record.get("counts", {}).items():
-                self.lost[name] = self.lost.get(name, 0) + int(count)
-        elif kind in {"open", "span", "trace"}:
+        if kind in {"open", "span", "trace"}:
             self._index_trace(segment, record, place)
         elif "id" in record:
             full = f"run_{record['do']}" if kind == "run" else str(kind)
@@ -309,8 +331,14 @@ class Backlog:
         trace_id = record["t"]
         name = f"t:{trace_id}"
         segment.items.add(name)
-        if name in segment.acked:
+        if place.offset < self._covered.get(name, {}).get(segment.path.name, 0):
+            if name not in segment.acked:
+                # Whoever delivered it was cut off between two acknowledgements.
+                self._note(segment.path, name, f"trace {SHARED}")
             return
+        if name in segment.acked:
+            # A span that ended after its trace was delivered: of a thread, of a forked child.
+            segment.reopened[name] = segment.acked.pop(name).split(" ")[1]
         item = self.traces.setdefault(trace_id, TraceItem(trace_id, record["to"], segment.producer))
         item.segments.add(segment.path)
         if record["k"] == "span":

@@ -36,6 +36,7 @@ _MAX_FAULTS = 5
 _FAULTS_IN_A_ROW = 3
 _MAX_BACKOFF_SECONDS = 8.0
 _SLOW_BACKOFF_SECONDS = 30.0
+_LONGEST_WISH_SECONDS = 600.0
 _THREADS = 4
 _TERMINAL = frozenset({"OK", "ERROR"})
 _SOURCE_RUN = "mlflow.sourceRun"
@@ -169,8 +170,8 @@ class Delivery:
                 raise
             # One of them is at fault: find out which.
             return sum(self._deliver_alone(post, item, trace) for item, trace in traces)
-        for item, _ in traces:
-            self._done(post, item, "trace")
+        for item, trace in traces:
+            self._done(post, item, "trace", _outcome(trace))
         return len(traces)
 
     def _deliver_alone(self, post: Post, item: TraceItem, trace: AssembledTrace) -> int:
@@ -178,7 +179,7 @@ class Delivery:
             self._send(post, [trace])
         except Exception as error:  # noqa: BLE001 - told apart by `classify`
             return self._failed(post, item, "trace", classify(error))
-        self._done(post, item, "trace")
+        self._done(post, item, "trace", _outcome(trace))
         return 1
 
     def _assemble(self, post: Post, item: TraceItem) -> AssembledTrace:
@@ -204,11 +205,23 @@ class Delivery:
 
         from mlflow_integration.shipping import make_info, ship_header, ship_spans
 
-        traces = [trace for trace in traces if not self._is_finished(post, trace)]
+        for trace in traces:
+            trace.late = self._is_finished(post, trace)
+        late = [trace for trace in traces if trace.late]
         ready = [
             (make_info(trace, post.experiment_id), [Span.from_dict(s) for s in trace.spans])
             for trace in traces
+            if not trace.late
         ]
+        # A forked child may end a span after the trace: it is added, the header stays.
+        ship_spans(
+            post.store,
+            post.destination,
+            [
+                (make_info(trace, post.experiment_id), [Span.from_dict(s) for s in trace.recorded])
+                for trace in late
+            ],
+        )
         stored = ship_spans(post.store, post.destination, ready)
         post.answered_at = time.monotonic()
         threads = 1 if post.destination.kind == "database" else _THREADS
@@ -320,17 +333,24 @@ class Delivery:
         before = post.trouble.backoff if post.trouble else 0.25
         slow = isinstance(error, AuthenticationError)
         backoff = min(before * 2, _SLOW_BACKOFF_SECONDS if slow else _MAX_BACKOFF_SECONDS)
+        # MLflow keeps the header to itself; the probe that comes next has read it.
+        asked = min(getattr(error, "retry_after_seconds", None) or 0.0, _LONGEST_WISH_SECONDS)
         message = error.message if isinstance(error, TracingError) else str(error)
         post.trouble = Trouble(
             code=_code_of(error) or ("unauthorized" if slow else "unreachable"),
             reason=message,
             remedy=getattr(error, "remedy", None),
             at=time.time(),
-            retry_at=time.monotonic() + backoff,
+            retry_at=time.monotonic() + max(backoff, asked),
             backoff=backoff,
         )
         post.answered_at = float("-inf")
         _logger.info("%s: %s", post.destination.uri, message)
+
+
+def _outcome(trace: AssembledTrace) -> str:
+    """A trace counts as delivered once, whatever is added to it later."""
+    return "added" if trace.late else "delivered"
 
 
 def _may_be_about_one(error: Exception) -> bool:

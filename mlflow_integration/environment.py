@@ -14,7 +14,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mlflow_integration.errors import ConfigurationError
 
@@ -162,6 +162,19 @@ def strip_credentials(uri: str) -> str:
     if "@" not in parts.netloc:
         return uri
     return urlunsplit(parts._replace(netloc=parts.netloc.rsplit("@", 1)[1]))
+
+
+def adopt_credentials(uri: str, environ: MutableMapping[str, str]) -> None:
+    """Move `user:password@` of an address to MLflow's own variables; addresses get stored."""
+    if "://" not in uri or "@" not in uri:
+        return
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return
+    if parts.scheme in {"http", "https"} and parts.username:
+        environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
+        environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
 
 
 def check_uri(uri: str) -> None:

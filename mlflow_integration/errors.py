@@ -6,6 +6,9 @@ from __future__ import annotations
 class TracingError(Exception):
     """Root of this package's errors; `remedy` is what to do next, `code` a short name."""
 
+    # For how long the back end asked to be left alone.
+    retry_after_seconds: float | None = None
+
     def __init__(self, message: str, *, remedy: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.message = message

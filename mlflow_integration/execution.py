@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 from mlflow_integration import pipeline
 from mlflow_integration.decorators import decorate
 from mlflow_integration.recorder import Recorder
+from mlflow_integration.records import storable_text
 from mlflow_integration.spans import OpenSpan, SpanHandle
 
 _logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def active_execution() -> AgentExecution | None:
 
 def text_of(value: Any, limit: int = _MAX_TAG) -> str:
     """Return a tag's text: `True` and `False` as MLflow's filters spell them, cut to fit."""
-    text = value if isinstance(value, str) else str(value)
+    text = storable_text(value if isinstance(value, str) else str(value))
     if len(text) > limit:
         # Half a secret is no longer recognised as one.
         text = pipeline.masker().mask_text(text)
@@ -121,7 +122,7 @@ class AgentExecution:
             "difficulty": difficulty,
         }
         self.tags = {k: text_of(v) for k, v in named.items() if v is not None}
-        self.tags.update({str(k): text_of(v) for k, v in (tags or {}).items()})
+        self.tags.update({text_of(k): text_of(v) for k, v in (tags or {}).items()})
         self.metrics: dict[str, float] = {}
         self._soft: dict[str, int] = {}
         self._approvals: list[dict[str, Any]] = []
@@ -332,8 +333,8 @@ class AgentExecution:
 
     def _metadata(self) -> dict[str, str]:
         named = {
-            "mlflow.trace.session": self.session_id,
-            "mlflow.trace.user": self.user,
+            "mlflow.trace.session": text_of(self.session_id or ""),
+            "mlflow.trace.user": text_of(self.user or ""),
             # The delivery worker puts the back end's id here.
             "mlflow.sourceRun": self.run_id,
         }

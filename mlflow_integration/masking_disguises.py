@@ -22,10 +22,8 @@ _PRINTABLE = frozenset(string.printable.encode())
 _UNICODE = re.compile(r"\\+u00([2-7][0-9a-fA-F])|\\+x([2-7][0-9a-fA-F])")
 _PERCENT = re.compile(r"%([2-7][0-9a-fA-F])")
 _ENTITY = re.compile(r"&#(?:x([2-7][0-9a-fA-F])|(\d{2,3}));")
-_FOLD = re.compile(
-    r"(?P<before>[A-Za-z0-9+/=_.-]{1,200})(?P<fold>[ \t]*\\?\r?\n[ \t]*)"
-    r"(?=(?P<after>[A-Za-z0-9+/=_.-]{1,200}))"
-)
+_FOLDED = string.ascii_letters + string.digits + "+/=_.-"
+_FOLDED_LENGTH = 200
 _WORD = re.compile(r"[A-Za-z]?[a-z]*[.-]?|[.=_-]+|\d{1,4}")
 _NEXT_LINE = re.compile(r"[ \t]*\\?\r?\n[ \t]*([A-Za-z0-9+/=_.~-]+)[ \t]*(?=\\?\r?\n|[\"',;]|\Z)")
 _FOLD_WIDTH = 40
@@ -75,15 +73,10 @@ def unfolded(text: str) -> tuple[str, list[int]] | None:
 
     Lines are joined where neither the end of the one nor the beginning of the next is a word.
     """
-    if "\n" not in text:
-        return None
     pieces: list[str] = []
     places: list[int] = []
     done = 0
-    for found in _FOLD.finditer(text):
-        if _WORD.fullmatch(found["before"]) or _WORD.fullmatch(found["after"]):
-            continue
-        start, end = found.span("fold")
+    for start, end in _folds(text):
         pieces.append(text[done:start])
         places.extend(range(done, start))
         done = end
@@ -92,6 +85,23 @@ def unfolded(text: str) -> tuple[str, list[int]] | None:
     pieces.append(text[done:])
     places.extend(range(done, len(text)))
     return "".join(pieces), places
+
+
+def _folds(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where lines end within a token, perhaps: goes from line to line, not by character."""
+    begin = 0
+    newline = text.find("\n")
+    while newline >= 0:
+        following = text.find("\n", newline + 1)
+        line = text[begin:newline].removesuffix("\r").removesuffix("\\").rstrip(" \t")
+        after = text[newline + 1 : following if following >= 0 else len(text)]
+        indented = after.lstrip(" \t")
+        tail, head = line[-_FOLDED_LENGTH:], indented[:_FOLDED_LENGTH]
+        tail = tail[len(tail.rstrip(_FOLDED)) :]
+        head = head[: len(head) - len(head.lstrip(_FOLDED))]
+        if tail and head and not _WORD.fullmatch(tail) and not _WORD.fullmatch(head):
+            yield begin + len(line), newline + 1 + len(after) - len(indented)
+        begin, newline = newline + 1, following
 
 
 def continued(text: str, end: int) -> int:

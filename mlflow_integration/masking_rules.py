@@ -317,16 +317,28 @@ _PLAIN_KEYS = frozenset(
 _PLAIN_SHAPE = re.compile(r"^(?:[a-z]{2}(?:-[a-z]+)+-\d|[A-Za-z][A-Za-z0-9_.-]{0,30})$")
 
 
-@lru_cache(maxsize=2048)
+_NAME_LENGTH = 200
+
+
 def is_sensitive_key(name: str) -> bool:
     """Say whether a value named `name` is a secret by its name."""
+    # What is remembered must not grow with the length of hostile names.
+    return _is_sensitive(name) if len(name) <= _NAME_LENGTH else _is_sensitive.__wrapped__(name)
+
+
+@lru_cache(maxsize=2048)
+def _is_sensitive(name: str) -> bool:
     plain = _SEPARATORS.sub("", name.lower())
     return bool(_SENSITIVE.search(plain)) and not _INNOCENT.search(plain)
 
 
-@lru_cache(maxsize=2048)
 def is_environment_key(name: str) -> bool:
     """Say whether a mapping named `name` holds environment variables."""
+    return len(name) <= _NAME_LENGTH and _names_environment(name)
+
+
+@lru_cache(maxsize=2048)
+def _names_environment(name: str) -> bool:
     return _SEPARATORS.sub("", name.lower()) in _ENVIRONMENT_KEYS
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mlflow_integration import fitting
 from mlflow_integration.assembly import CRASH_REASON
 from mlflow_integration.environment import Destination
 from mlflow_integration.errors import RejectedError
@@ -17,8 +18,8 @@ from mlflow_integration.evaluation_entities import DATASET_TAG, MODEL_TAG, PAREN
 _logger = logging.getLogger(__name__)
 SPOOL_TAG = "spool_id"
 RUN_STEPS = frozenset({"run_start", "run_log", "run_artifact", "run_end"})
-_MAX_TAG = 4900
-_MAX_PARAM = 500
+_METRICS_AT_ONCE = 800
+_OTHERS_AT_ONCE = 90
 _LINK_LIMIT = 100
 _KNOWN_TRACES = 100
 
@@ -111,12 +112,13 @@ class RunDesk:
     def _create(self, record: dict[str, Any]) -> str:
         from mlflow.entities import RunTag
 
+        name = fitting.cut(record["name"], fitting.KEY_LENGTH).strip() or "unnamed"
         made = self._store.create_run(
             self._experiment_id,
             "",
             int(record["at"]),
-            [RunTag(SPOOL_TAG, record["r"]), RunTag("mlflow.runName", record["name"])],
-            record["name"],
+            [RunTag(SPOOL_TAG, record["r"]), RunTag("mlflow.runName", name)],
+            name,
         )
         self._found[record["r"]] = made.info.run_id
         self._locations[made.info.run_id] = made.info.artifact_uri
@@ -126,15 +128,27 @@ class RunDesk:
         from mlflow.entities import Metric, Param, RunTag
 
         at = int(record.get("at") or time.time_ns() // 1_000_000)
-        metrics = [Metric(k, float(v), at, 0) for k, v in (record.get("metrics") or {}).items()]
-        params = [Param(k, str(v)[:_MAX_PARAM]) for k, v in (record.get("params") or {}).items()]
+        metrics = [Metric(k, float(v), at, 0) for k, v in _named(record, "metrics")]
+        params = [
+            Param(k, fitting.cut(v, fitting.PARAM_LENGTH)) for k, v in _named(record, "params")
+        ]
         labels = dict(record.get("tags") or {})
         if PARENT_TAG in labels:
             # Our id of the parent until the back end has given its own.
             labels[PARENT_TAG] = self.server_id(labels[PARENT_TAG]) or labels[PARENT_TAG]
-        tags = [RunTag(k, str(v)[:_MAX_TAG]) for k, v in labels.items()]
-        if metrics or params or tags:
-            self._store.log_batch(server, metrics, params, tags)
+        tags = [
+            RunTag(k, fitting.cut(v, fitting.RUN_TAG_LENGTH))
+            for k, v in fitting.named(labels).items()
+        ]
+        while metrics or params or tags:
+            self._store.log_batch(
+                server,
+                metrics[:_METRICS_AT_ONCE],
+                params[:_OTHERS_AT_ONCE],
+                tags[:_OTHERS_AT_ONCE],
+            )
+            metrics, params = metrics[_METRICS_AT_ONCE:], params[_OTHERS_AT_ONCE:]
+            tags = tags[_OTHERS_AT_ONCE:]
         if DATASET_TAG in labels or MODEL_TAG in labels:
             log_subject(self._store, self._experiment_id, server, labels)
 
@@ -143,7 +157,7 @@ class RunDesk:
 
         location = self._locations.get(server) or self._store.get_run(server).info.artifact_uri
         repository = get_artifact_repository(location, tracking_uri=self._destination.uri)
-        name = Path(path)
+        name = Path(fitting.artifact_path(path))
         with TemporaryDirectory() as folder:
             file = Path(folder) / name.name
             file.write_text(text, "utf-8")
@@ -156,9 +170,13 @@ class RunDesk:
         self._store.update_run_info(server, RunStatus.from_string(status), at, None)
 
 
+def _named(record: dict[str, Any], kind: str) -> list[tuple[str, Any]]:
+    return list(fitting.named(record.get(kind) or {}).items())
+
+
 def apply_trace_tags(store: Any, record: dict[str, Any]) -> None:
     """Set tags of a trace."""
-    for key, value in record["tags"].items():
+    for key, value in fitting.trace_tags(record["tags"]).items():
         store.set_trace_tag(record["t"], key, value)
 
 
@@ -173,6 +191,9 @@ def apply_assessment(store: Any, record: dict[str, Any], known: dict[str, set[st
     from mlflow.entities import Assessment
 
     data, trace = dict(record["a"]), record["t"]
+    data["assessment_name"] = fitting.cut(
+        data.get("assessment_name") or "unnamed", fitting.KEY_LENGTH
+    )
     marker = (data.get("metadata") or {}).get("spool_id")
     if trace not in known:
         existing = store.get_trace_info(trace).assessments if marker else []

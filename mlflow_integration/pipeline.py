@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from mlflow_integration.courier import Courier
 from mlflow_integration.environment import (
     Destination,
+    adopt_credentials,
     databricks_host,
     find_dotenv,
     foreign_notices,
@@ -34,7 +34,7 @@ from mlflow_integration.loading import import_mlflow, point_mlflow_at
 from mlflow_integration.masking import Masker
 from mlflow_integration.probe import DEADLINE_SECONDS, Probe, probe
 from mlflow_integration.recorder import Recorder
-from mlflow_integration.spool import ensure_spool
+from mlflow_integration.spool import FULL, ensure_spool
 from mlflow_integration.status import SWITCHED_OFF, TracingStatus
 
 _logger = logging.getLogger(__name__)
@@ -66,6 +66,14 @@ class _Process:
 
 _lock = threading.RLock()
 _process = _Process()
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent may hold it for ever
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def current() -> Pipeline | None:
@@ -156,14 +164,14 @@ def _initialize(options: _Options) -> TracingStatus:
             shut_down()
             return replace(failed, reason=SWITCHED_OFF, code="off")
         folder = choose_state_dir(options.folder, environ)
-        _adopt_credentials(options.tracking_uri or environ.get("MLFLOW_TRACKING_URI", ""))
+        adopt_credentials(options.tracking_uri or environ.get("MLFLOW_TRACKING_URI", ""), environ)
         destination = read_destination(
             environ, folder, tracking_uri=options.tracking_uri, experiment=options.experiment
         )
         patterns = (*options.patterns, *environ.get("MLFLOW_MASKING_PATTERNS", "").splitlines())
         masker = Masker.with_patterns(p for p in patterns if p.strip())
         spool = folder / "spool"
-        ensure_spool(spool)
+        full = _find_space(spool)
     except SpoolError as error:
         shut_down()
         return replace(failed, reason=error.message, remedy=error.remedy, code="spool")
@@ -172,7 +180,30 @@ def _initialize(options: _Options) -> TracingStatus:
         remedy = getattr(error, "remedy", None)
         message = getattr(error, "message", str(error))
         return replace(failed, reason=message, remedy=remedy, code="configuration")
-    return _start(options, destination, masker, spool, replace(failed, spool=spool))
+    status = _start(options, destination, masker, spool, replace(failed, spool=spool))
+    if full is not None:
+        # Space may come back: what happens then is recorded.
+        status = replace(
+            status, enabled=False, reason=full.message, remedy=full.remedy, code="spool"
+        )
+        if _process.pipeline is not None:
+            _process.pipeline.status = status
+    return status
+
+
+def _find_space(spool: Path) -> SpoolError | None:
+    """Make the spool's folders; return the error when they are there and the disk is full.
+
+    Raises:
+        SpoolError: The folder cannot be created or written.
+    """
+    try:
+        ensure_spool(spool)
+    except SpoolError as error:
+        if error.code != FULL:
+            raise
+        return error
+    return None
 
 
 def _start(
@@ -278,7 +309,7 @@ def switch_destination(
         old = pipeline.recorder.destination
         spool = pipeline.recorder.writer.spool
         if tracking_uri is not None:
-            _adopt_credentials(tracking_uri)
+            adopt_credentials(tracking_uri, os.environ)
         destination = read_destination(
             os.environ,
             spool.parent,
@@ -299,19 +330,6 @@ def switch_destination(
         _process.pipeline.recorder.retired = [*pipeline.recorder.retired, pipeline.recorder.writer]
         _install(_process.pipeline)
         return _process.pipeline
-
-
-def _adopt_credentials(uri: str) -> None:
-    """Move `user:password@` of an address to MLflow's own variables; addresses get stored."""
-    if "://" not in uri or "@" not in uri:
-        return
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return
-    if parts.scheme in {"http", "https"} and parts.username:
-        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
-        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
 
 
 def flush(timeout_seconds: float = EXIT_SECONDS) -> int:

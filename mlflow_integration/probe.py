@@ -28,6 +28,7 @@ from mlflow_integration.probe_transport import (
     credentials,
     find_proxy,
     open_tunnel,
+    retry_after,
     tls_context,
     tls_error,
 )
@@ -36,6 +37,7 @@ from mlflow_integration.sqlite_files import database_trouble
 DEADLINE_SECONDS = 2.0
 _MAX_BODY = 262_144
 _SERVER_ERROR = 500
+_BUSY = frozenset({429, 503})
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Probe:
         reason: One clause without a full stop.
         experiment: The experiment's full name at the back end.
         experiment_id: Its id, or None when it does not exist yet.
+        retry_after_seconds: For how long the back end asks to be left alone.
     """
 
     hops: tuple[Hop, ...]
@@ -66,6 +69,7 @@ class Probe:
     remedy: str | None = None
     experiment: str | None = None
     experiment_id: str | None = None
+    retry_after_seconds: float | None = None
 
 
 @dataclass
@@ -77,6 +81,7 @@ class _Walk:
     proxy: Proxy | None = None
     experiment: str | None = None
     experiment_id: str | None = None
+    retry_after_seconds: float | None = None
 
     def remaining(self) -> float:
         left = self.deadline - time.monotonic()
@@ -147,6 +152,7 @@ def _failed(walk: _Walk, error: ProbeError) -> Probe:
         reason=error.reason,
         remedy=error.remedy,
         experiment=walk.experiment,
+        retry_after_seconds=walk.retry_after_seconds,
     )
 
 
@@ -285,6 +291,8 @@ class Client:
         self.connection.request("GET", target, headers=headers)
         answer = self.connection.getresponse()
         body = answer.read(_MAX_BODY)
+        if answer.status in _BUSY:
+            self.walk.retry_after_seconds = retry_after(answer.getheader("Retry-After"))
         if self.proxy is not None:
             check_proxy_status(self.proxy, str(answer.status))
         try:

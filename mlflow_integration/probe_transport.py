@@ -12,8 +12,10 @@ import http.client
 import os
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -285,3 +287,14 @@ def _authenticate(destination: Destination) -> dict[str, Any]:
 def absolute(parts: SplitResult, path: str) -> str:
     """Return the address that a plain proxy wants in the request line."""
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def retry_after(header: str | None) -> float | None:
+    """Return what `Retry-After` says, in seconds or as a date; None when it says nothing."""
+    text = (header or "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None

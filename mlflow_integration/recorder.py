@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import logging
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 from mlflow_integration.environment import Destination
 from mlflow_integration.masking import FAILED, Masker
+from mlflow_integration.records import storable
 from mlflow_integration.spool import SpoolWriter
 
 _logger = logging.getLogger(__name__)
@@ -20,15 +22,22 @@ _logger = logging.getLogger(__name__)
 PLACEHOLDER_EXPERIMENT_ID = "1152921504606846975"
 _DEFAULT_EXPERIMENT_ID = "0"
 _READ_SECONDS = 10.0
+_TYPE = "mlflow.spanType"
+# MLflow's own kinds of spans; any other text may be anything.
+_KNOWN_TYPES = frozenset(
+    f'"{name}"'
+    for name in (
+        "AGENT", "CHAIN", "CHAT_MODEL", "EMBEDDING", "EVALUATOR", "GUARDRAIL", "LLM", "MEMORY",
+        "PARSER", "RERANKER", "RETRIEVER", "TASK", "TOOL", "UNKNOWN", "WORKFLOW",
+    )
+)  # fmt: skip
 _INPUTS = "mlflow.spanInputs"
 _OUTPUTS = "mlflow.spanOutputs"
 _CUT = "..."
 _METADATA_EXCERPT = 250
 _PREVIEW_EXCERPT = 1000
 # Written by MLflow itself, needed as they are.
-_STRUCTURAL = frozenset(
-    {"mlflow.traceRequestId", "mlflow.spanType", "mlflow.spanStartTimeNs", "mlflow.experimentId"}
-)
+_STRUCTURAL = frozenset({"mlflow.traceRequestId", "mlflow.spanStartTimeNs", "mlflow.experimentId"})
 
 
 class Recorder:
@@ -102,7 +111,7 @@ class Recorder:
 
     def record_trace(self, info: Any) -> None:
         """Append a finished trace's header; from now on the worker may deliver it."""
-        data = info.to_dict()
+        data = _header(info)
         masked = self._masked(
             data, keep=("trace_id", "request_time", "execution_duration", "state")
         )
@@ -246,8 +255,10 @@ class Recorder:
         masker = self.masker
         attributes = {}
         for key, value in data["attributes"].items():
-            if key in _STRUCTURAL or (
-                isinstance(value, str) and masker.is_plain_name(key) and masker.is_clean(value)
+            if (
+                key in _STRUCTURAL
+                or (key == _TYPE and value in _KNOWN_TYPES)
+                or (isinstance(value, str) and masker.is_plain_name(key) and masker.is_clean(value))
             ):
                 attributes[key] = value
             else:
@@ -282,6 +293,18 @@ class Recorder:
         return value if shown == parsed else json.dumps(shown, ensure_ascii=False, default=str)
 
 
+def _header(info: Any) -> dict[str, Any]:
+    """Return a trace's header as plain data; MLflow cannot write half a character."""
+    try:
+        return dict(info.to_dict())
+    except UnicodeError:
+        clean = copy.copy(info)
+        for name in ("tags", "trace_metadata", "request_preview", "response_preview",
+                     "client_request_id"):  # fmt: skip
+            setattr(clean, name, storable(getattr(clean, name, None)))
+        return dict(clean.to_dict())
+
+
 def _excerpt(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - len(_CUT)] + _CUT
 
@@ -289,6 +312,9 @@ def _excerpt(text: str, limit: int) -> str:
 def _frame(data: Mapping[str, Any]) -> dict[str, Any]:
     """A span's frame: ids, times and kind, without anything that a secret could be in."""
     attributes = {k: v for k, v in data["attributes"].items() if k in _STRUCTURAL}
+    kind = data["attributes"].get(_TYPE)
+    if kind in _KNOWN_TYPES:
+        attributes[_TYPE] = kind
     return {
         **{k: data.get(k) for k in ("trace_id", "span_id", "parent_span_id")},
         "start_time_unix_nano": data["start_time_unix_nano"],

@@ -17,6 +17,7 @@ from mlflow_integration.execution import (
     tags_of_trace,
     text_of,
 )
+from mlflow_integration.records import storable, storable_text
 
 _logger = logging.getLogger(__name__)
 _MAX_PARAM = 500
@@ -241,9 +242,9 @@ def log_assessment(
         from mlflow.entities import AssessmentSource, Feedback
 
         feedback = Feedback(
-            name=name,
-            value=value,
-            rationale=rationale,
+            name=storable_text(name).strip() or "unnamed",
+            value=storable(value),
+            rationale=storable(rationale),
             trace_id=trace_id,
             source=AssessmentSource(source_type=source_type, source_id=source_id),
             # The back end names assessments itself; this is how a repeated delivery is noticed.

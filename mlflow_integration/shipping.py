@@ -9,17 +9,17 @@ from mlflow.entities import Span, Trace, TraceData, TraceInfo, TraceLocation
 from mlflow.entities.trace_state import TraceState
 from mlflow.exceptions import MlflowException, RestException
 
+from mlflow_integration import fitting
 from mlflow_integration.assembly import AssembledTrace
 from mlflow_integration.environment import Destination
 
 _logger = logging.getLogger(__name__)
 _PLACEHOLDERS = frozenset({"1152921504606846975", "0", ""})
-_MAX_TRACE_METADATA = 250
 
 
 def make_info(trace: AssembledTrace, experiment_id: str) -> TraceInfo:
     """Return the trace's header, at home in the experiment that the back end named."""
-    raw = dict(trace.info)
+    raw = _fitted(trace.info)
     location = raw.get("trace_location") or {}
     recorded = str((location.get("mlflow_experiment") or {}).get("experiment_id") or "")
     home = experiment_id if recorded in _PLACEHOLDERS else recorded
@@ -37,6 +37,16 @@ def make_info(trace: AssembledTrace, experiment_id: str) -> TraceInfo:
         request_preview=raw.get("request_preview"),
         response_preview=raw.get("response_preview"),
     )
+
+
+def _fitted(info: dict[str, Any]) -> dict[str, Any]:
+    """Return a trace's header that no back end refuses for a length or a character."""
+    raw = dict(info)
+    raw["tags"] = fitting.trace_tags(raw.get("tags") or {})
+    raw["trace_metadata"] = fitting.trace_metadata(raw.get("trace_metadata") or {})
+    if raw.get("client_request_id"):
+        raw["client_request_id"] = fitting.cut(raw["client_request_id"], fitting.REQUEST_ID_LENGTH)
+    return raw
 
 
 def _from_recorded(raw: dict[str, Any], experiment_id: str) -> TraceInfo:

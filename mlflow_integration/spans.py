@@ -14,6 +14,7 @@ from typing import Any, cast
 from mlflow_integration import pipeline
 
 _logger = logging.getLogger(__name__)
+_SHOWN_DEPTH = 20
 
 
 class SpanHandle:
@@ -41,19 +42,25 @@ class SpanHandle:
 
     def set_inputs(self, inputs: Any) -> None:
         """Set what went in."""
-        self._do(lambda span: span.set_inputs(inputs))
+        self._set(lambda span, value: span.set_inputs(value), inputs)
 
     def set_outputs(self, outputs: Any) -> None:
         """Set what came out."""
-        self._do(lambda span: span.set_outputs(outputs))
+        self._set(lambda span, value: span.set_outputs(value), outputs)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute."""
-        self._do(lambda span: span.set_attribute(key, value))
+        self._set(lambda span, shown: span.set_attribute(str(key), shown), value)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
-        self._do(lambda span: span.set_attributes(dict(attributes)))
+        if self._span is None:
+            return
+        try:
+            self._span.set_attributes(dict(attributes))
+        except Exception:  # noqa: BLE001 - one of them; the others are worth keeping
+            for key, value in attributes.items():
+                self.set_attribute(key, value)
 
     def set_error(self, message: str) -> None:
         """Mark the span as failed, without an exception."""
@@ -85,6 +92,15 @@ class SpanHandle:
         """End the span; only for spans that `open_span` opened."""
         self._do(lambda span: span.end())
 
+    def _set(self, action: Callable[[Any, Any], Any], value: Any) -> None:
+        """Set a value; one that MLflow cannot write is recorded as far as it can be shown."""
+        if self._span is None:
+            return
+        try:
+            action(self._span, value)
+        except Exception:  # noqa: BLE001 - whatever a value does when it is written
+            self._do(lambda span: action(span, _shallow(value)))
+
     def _do(self, action: Callable[[Any], Any]) -> None:
         if self._span is None:
             return
@@ -92,6 +108,22 @@ class SpanHandle:
             action(self._span)
         except Exception:
             _logger.debug("a span could not be changed", exc_info=True)
+
+
+def _shallow(value: Any, depth: int = _SHOWN_DEPTH) -> Any:
+    """Return what can be shown of a value that is nested without end or breaks when written."""
+    if isinstance(value, (bool, int, float, type(None), str)):
+        return value
+    if depth == 0:
+        return "…"
+    if isinstance(value, Mapping):
+        return {str(key): _shallow(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_shallow(item, depth - 1) for item in value]
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - the object's own code
+        return f"<{type(value).__name__}>"
 
 
 def _flat(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,13 +168,12 @@ class OpenSpan:
     def _enter(self) -> None:
         import mlflow
 
-        context = mlflow.start_span(
-            name=str(self._name),
-            span_type=str(self._type),
-            attributes=dict(self._attributes) if self._attributes else None,
-        )
+        context = mlflow.start_span(name=str(self._name), span_type=str(self._type))
         self.handle = SpanHandle(context.__enter__())
         self._context = context
+        # Given to `start_span`, one that MLflow cannot write would cost the span.
+        if self._attributes:
+            self.handle.set_attributes(self._attributes)
         if self._inputs is not None:
             self.handle.set_inputs(self._inputs)
 

@@ -8,7 +8,10 @@ it notes in an `.ack` file beside the segment and removes both when nothing is l
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
+import json
 import logging
 import os
 import secrets
@@ -25,6 +28,10 @@ from mlflow_integration.errors import SpoolError
 from mlflow_integration.records import SCHEMA, encode
 
 _logger = logging.getLogger(__name__)
+_COUNT_LENGTH = 400
+_PROBE_BYTES = 4096
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL = "full"
 _ROTATE_BYTES = 8 * 1024 * 1024
 DEFAULT_LIMIT_BYTES = 512 * 1024 * 1024
 DEFAULT_LIMIT_DAYS = 14.0
@@ -51,9 +58,18 @@ def ensure_spool(spool: Path) -> None:
         producers_dir(spool).mkdir(exist_ok=True)
         spool.chmod(0o700)
         probe = spool / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
-        probe.touch(mode=0o600)
-        probe.unlink()
+        try:
+            with os.fdopen(os.open(probe, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+                file.write(bytes(_PROBE_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise SpoolError(
+                f"There is no space left for the spool {spool}; nothing is recorded until there is.",
+                remedy="Free some space, or point LAMBDA_AUTOTUNER_STATE_DIR to another disk.",
+                code=FULL,
+            ) from error
         raise SpoolError(
             f"The folder {spool} cannot be written: {error.strerror or error}.",
             remedy="Make it writable, or point LAMBDA_AUTOTUNER_STATE_DIR to a folder that is.",
@@ -100,11 +116,7 @@ class SpoolWriter:
                 self._write(fd, line)
             except OSError as error:
                 self._torn = True
-                self.last_error = (
-                    f"The spool {self.spool} cannot be written: {error.strerror or error}."
-                )
-                self.dropped[str(record.get("k"))] += 1
-                _logger.debug("record dropped", exc_info=True)
+                self._count_lost(str(record.get("k")), error)
                 return False
             if item is not None and self._path is not None:
                 self._pending.setdefault(self._path, set()).add(item)
@@ -129,6 +141,19 @@ class SpoolWriter:
                     if not self._pending[path]:
                         del self._pending[path]
         return left
+
+    def _count_lost(self, kind: str, error: OSError) -> None:
+        """Count a record that the disk refused where it survives us: in place, without new space."""
+        said = self.last_error
+        self.last_error = f"The spool {self.spool} cannot be written: {error.strerror or error}."
+        self.dropped[kind] += 1
+        if said is None:
+            _logger.warning("%s What happens meanwhile is not recorded.", self.last_error)
+        if self._producer is not None:
+            try:
+                os.pwrite(self._producer[1], _count_line(self.dropped), 0)
+            except OSError:
+                _logger.debug("the count of lost records could not be kept", exc_info=True)
 
     def close(self) -> None:
         """Close the segment, so that the delivery worker may finish and remove it."""
@@ -177,7 +202,7 @@ class SpoolWriter:
         written = os.write(fd, line)
         self._size += written
         if written != len(line):
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._torn = False
 
     def _close(self) -> None:
@@ -194,6 +219,7 @@ class SpoolWriter:
             os.close(self._producer[1])
         self._fd, self._path, self._producer = None, None, None
         self._pending = {}
+        self.dropped = Counter()
 
 
 def _lock_producer(spool: Path) -> tuple[str, int]:
@@ -202,7 +228,23 @@ def _lock_producer(spool: Path) -> tuple[str, int]:
     name = f"{os.getpid()}-{secrets.token_hex(6)}"
     fd = os.open(producers_dir(spool) / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    # Space for the count of lost records is taken now: later there may be none.
+    with contextlib.suppress(OSError):
+        os.pwrite(fd, _count_line(Counter()), 0)
     return name, fd
+
+
+def _count_line(counts: Counter[str]) -> bytes:
+    return json.dumps(counts).encode().ljust(_COUNT_LENGTH)
+
+
+def read_lost(producer: Path) -> dict[str, int]:
+    """Return how many records of each kind the disk refused to a process."""
+    try:
+        counts = json.loads(producer.read_bytes() or b"{}")
+    except (OSError, ValueError):
+        return {}
+    return counts if isinstance(counts, dict) else {}
 
 
 _writers: weakref.WeakSet[SpoolWriter] = weakref.WeakSet()

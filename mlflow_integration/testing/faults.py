@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif owner.mode == "redirect":
             self._answer(302, _PAGE, [("Location", "https://login.example.com/?next=x")])
         elif owner.mode.isdigit():
-            self._answer(int(owner.mode), owner.body.encode())
+            self._answer(int(owner.mode), owner.body.encode(), owner.headers)
         else:
             self._forward(owner.upstream, body)
 
@@ -103,6 +103,7 @@ class FaultyServer(Listening):
 
     Attributes:
         seen: Requests by the mode in which they came.
+        headers: What an answer by number has besides, `Retry-After` for instance.
         authorization: The header without which everything is answered 401, None for none.
         poison: What no request may contain; it is answered with `poison_status`.
     """
@@ -124,6 +125,7 @@ class FaultyServer(Listening):
         self.poison_page = '{"error_code": "INTERNAL_ERROR", "message": "stumbled"}'
         self.mode = mode
         self.upstream = upstream
+        self.headers: list[tuple[str, str]] = []
         self.body = '{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "try later"}'
         self.seen: Counter[str] = Counter()
         self.released = threading.Event()

@@ -17,8 +17,11 @@ import pytest
 from mlflow_integration import pipeline
 from mlflow_integration.backlog import Backlog
 from mlflow_integration.environment import Destination
-from mlflow_integration.testing import MlflowServer
+from mlflow_integration.testing import DatabricksStandIn, MlflowServer, PostgresServer
+from mlflow_integration.testing.servers import postgres_binaries
 from mlflow_integration.worker import deliver_all
+
+WORKSPACE_TOKEN = "dapi" + "f0e1d2c3b4a59687" * 2
 
 
 @pytest.fixture(autouse=True)
@@ -163,6 +166,35 @@ def traced(start: Callable[..., Traced]) -> Traced:
     found = start()
     assert found.status.enabled, found.status
     return found
+
+
+@pytest.fixture(
+    params=["sqlite", "server", "databricks", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def story(request, start, monkeypatch, tmp_path_factory) -> Iterator[Any]:
+    """Tracing to each back end that is really running."""
+    kind = request.param
+    if kind == "sqlite":
+        yield start()
+    elif kind == "server":
+        yield start(request.getfixturevalue("server").url)
+    elif kind == "databricks":
+        upstream = request.getfixturevalue("server")
+        with DatabricksStandIn(upstream.url, token=WORKSPACE_TOKEN) as workspace:
+            monkeypatch.setenv("DATABRICKS_HOST", workspace.url)
+            monkeypatch.setenv("DATABRICKS_TOKEN", WORKSPACE_TOKEN)
+            found = start("databricks")
+            found.objects = workspace.objects
+            yield found
+    else:
+        if postgres_binaries() is None:
+            pytest.skip("no PostgreSQL server programs on this machine")
+        folder = tmp_path_factory.mktemp("postgres")
+        with (
+            PostgresServer(folder / "db") as database,
+            MlflowServer(folder / "server", backend_uri=database.url) as server,
+        ):
+            yield start(server.url)
 
 
 @pytest.fixture

@@ -3,42 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 import mlflow_integration as tracing
-from mlflow_integration.testing import Collector, DatabricksStandIn, MlflowServer, PostgresServer
-from mlflow_integration.testing.servers import postgres_binaries
+from mlflow_integration.testing import Collector, DatabricksStandIn
 
 TOKEN = "dapi" + "f0e1d2c3b4a59687" * 2
-
-
-@pytest.fixture(
-    params=["sqlite", "server", "databricks", pytest.param("postgres", marks=pytest.mark.postgres)]
-)
-def story(request, start, monkeypatch, tmp_path_factory) -> Iterator[Any]:
-    kind = request.param
-    if kind == "sqlite":
-        yield start()
-    elif kind == "server":
-        yield start(request.getfixturevalue("server").url)
-    elif kind == "databricks":
-        upstream = request.getfixturevalue("server")
-        with DatabricksStandIn(upstream.url, token=TOKEN) as workspace:
-            monkeypatch.setenv("DATABRICKS_HOST", workspace.url)
-            monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)
-            yield start("databricks")
-    else:
-        if postgres_binaries() is None:
-            pytest.skip("no PostgreSQL server programs on this machine")
-        folder = tmp_path_factory.mktemp("postgres")
-        with (
-            PostgresServer(folder / "db") as database,
-            MlflowServer(folder / "server", backend_uri=database.url) as server,
-        ):
-            yield start(server.url)
 
 
 def test_a_question_with_everything_arrives(story):

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import time
 from collections import Counter
 
 import pytest
@@ -215,7 +216,9 @@ def test_the_spool_is_bounded_by_size_and_age_and_counts_what_it_drops(traced):
     assert not first.exists()
     assert report(traced.spool)["dropped"]["traces"] == 3
     os.utime(second, (0, 0))
-    enforce_limits(backlog, limit_bytes=10**9, limit_days=14)
+    now = time.time()
+    assert enforce_limits(backlog, limit_bytes=10**9, limit_days=14, now=now) == 0
+    assert enforce_limits(backlog, limit_bytes=10**9, limit_days=14, now=now + 3601) > 0
     counts = report(traced.spool)
     assert counts["dropped"]["traces"] == 5
     assert counts["dropped"]["runs"] == 5

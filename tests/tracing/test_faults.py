@@ -149,6 +149,27 @@ def test_refused_credentials_are_named_and_lose_nothing(
         assert workspace.objects
 
 
+GUIDE_FILTER = "attributes.success = 'True'"
+OWN_OF_EACH_RUN = frozenset(
+    {
+        "run_id", "experiment_id", "artifact_uri", "start_time", "end_time", "tags.trace_id",
+        "tags.spool_id", "tags.execution_time_seconds", "metrics.execution_time_seconds",
+    }
+)  # fmt: skip
+
+
+def ask_numbered(number: int) -> None:
+    """One question; every twentieth has a run, every fortieth fails."""
+    with tracing.track_agent_execution(
+        f"q{number}", log_run=number % 20 == 0, category="even" if number % 40 else "odd",
+        session_id=f"s{number % 3}", model="offline",
+    ) as execution:  # fmt: skip
+        execution.log_metrics(score=number / 7)
+        execution.set_answer(f"answer {number}")
+        if number % 40 == 0:
+            execution.set_error("nothing found")
+
+
 @pytest.mark.parametrize(
     "count", [pytest.param(400, id="400"), pytest.param(4000, id="4000", marks=pytest.mark.soak)]
 )
@@ -158,8 +179,7 @@ def test_an_outage_in_the_middle_loses_and_doubles_nothing(count, start, server)
         for number in range(count):
             if number == count // 4:
                 faulty.mode = "503"
-            with tracing.track_agent_execution(f"q{number}", log_run=number % 20 == 0) as execution:
-                execution.set_answer("a")
+            ask_numbered(number)
             if number == count // 2:
                 assert traced.deliver(10)["pending"]
         began = time.monotonic()
@@ -168,12 +188,23 @@ def test_an_outage_in_the_middle_loses_and_doubles_nothing(count, start, server)
             time.sleep(1)
         faulty.mode = "through"
         result = traced.deliver(900)
+        away = tracing.search_runs(filter_string=GUIDE_FILTER, order_by=["start_time ASC"])
     traced.uri = server.url
     assert result["pending"] == {}
     assert result["delivered"]["traces"] == count
     questions = [trace.info.request_preview for trace in traced.traces()]
     assert sorted(questions) == sorted(f"q{number}" for number in range(count))
-    assert len(traced.runs("tags.success = 'True'")) == count // 20
+    undisturbed = start(server.url, experiment=f"{traced.experiment}-undisturbed")
+    for number in range(0, count, 20):
+        ask_numbered(number)
+    undisturbed.deliver(600)
+    there = tracing.search_runs(filter_string=GUIDE_FILTER, order_by=["start_time ASC"])
+    assert len(there) == len(away) == sum(number % 40 != 0 for number in range(0, count, 20))
+    assert list(there.columns) == list(away.columns)
+    # Field by field, but for what is new with every run: ids, times and places.
+    same = [name for name in there if name not in OWN_OF_EACH_RUN]
+    assert {"params.question", "tags.response", "metrics.score", "tags.category"} <= set(same)
+    assert there[same].to_dict("records") == away[same].to_dict("records")
 
 
 KILLED = """
@@ -202,7 +233,9 @@ def test_kill_at_random_moments_keeps_every_finished_span(moments, start, state,
 
     from mlflow import MlflowClient
 
-    rng = random.Random(moments)
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
     traced = start()
     with tracing.create_trace_context("load everything"):
         pass
