@@ -271,56 +271,6 @@ def test_no_secret_reaches_the_spool_or_the_back_end_by_any_channel(start, share
     assert [needle for needle in needles if needle in stored] == []
 
 
-@pytest.mark.parametrize(
-    "share", [pytest.param(25, id="some"), pytest.param(1, id="all", marks=pytest.mark.soak)]
-)
-def test_fresh_secrets_reach_no_back_end_and_look_alikes_arrive(story, server, share):
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    secrets, harmless = planted(seed)[::share], innocent(seed)[::share]
-    for label, _, value in secrets:
-        with tracing.track_agent_execution(
-            f"question {value}", session_id=str(value), user=str(value), tags={"note": value}
-        ) as execution:
-            _plant(label, value)
-            execution.classify("refusal", str(value))
-            execution.set_error(ValueError(str(value)))
-            execution.set_answer(str(value))
-        tracing.log_assessment(execution.trace_id, "helpful", False, rationale=str(value))
-        tracing.set_trace_tags(execution.trace_id, {"late": value})
-    for value in harmless:
-        with tracing.create_trace_context("harmless", inputs={"value": value}):
-            pass
-    needles = [needle for _, needle, _ in secrets]
-    text = story.spooled_text()
-    assert [needle for needle in needles if needle in text] == []
-    result = story.deliver(900)
-    assert (result["pending"], result["rejected"]) == ({}, {})
-    traces = tracing.search_traces(return_type="list", max_results=5000)
-    assert len(traces) == len(secrets) + len(harmless)
-    stored = [trace.to_json() for trace in traces]
-    stored += [json.dumps(run.to_dictionary()) for run in tracing.search_runs(output_format="list")]
-    # And as bytes: databases, artifacts, uploads, logs.
-    for folder in (story.state.parent, server.folder):
-        stored += [
-            path.read_bytes().decode("utf-8", "replace")
-            for path in folder.rglob("*")
-            if path.is_file()
-        ]
-    stored += [body.decode("utf-8", "replace") for body in getattr(story, "objects", {}).values()]
-    everything = "\n".join(stored)
-    assert [needle for needle in needles if needle in everything] == []
-    kept = [
-        span.inputs["value"]
-        for trace in traces
-        for span in trace.data.spans
-        if span.name == "harmless"
-    ]
-    changed = [value for value in harmless if value not in kept]
-    print(f"{len(changed)} of {len(harmless)} look-alikes changed")
-    assert len(changed) <= max(0, len(harmless) // 100), changed
-
-
 def _plant(label: str, value: object) -> None:
     """Put a value into every part of a span."""
     shaped = label in SHAPES
