@@ -33,6 +33,7 @@ from lambda_autotuner.settings import Settings
 
 # Questions at once where the answers come from somewhere else.
 _AT_A_PROVIDER = 4
+_REHEARSED = ("help", "Which functions are busiest, and where would another size save money?")
 # What can change an answer; where results and state are kept cannot.
 _COUNTS = ("model", "advanced_model", "fallback_model", "temperature", "search_provider",
            "tuning", "guardrails", "approval", "rollout", "agent")  # fmt: skip
@@ -195,9 +196,11 @@ def processors() -> int:
 
 
 def warm_up(contestant: Contestant, venue: Venue, question: Question) -> None:
-    """Load what the first answer needs, so that no question pays for the import of libraries.
+    """Load what the first answer needs, so that no question pays for what is there beforehand.
 
-    Only the offline planner is asked something: a provider would send a bill for it.
+    That is the import of libraries, and the account's two weeks of history: the embedded account
+    makes them when they are first read, while one in AWS has them. Only the offline planner is
+    asked something: a provider would send a bill for it.
     """
     simple = question.model_copy(
         update={"id": "warm-up", "permissions": "administrator", "setup": (), "faults": ()}
@@ -205,7 +208,8 @@ def warm_up(contestant: Contestant, venue: Venue, question: Question) -> None:
     with venue.place(simple, 0) as place:
         conversation = contestant.open(place, simple, ())
         if contestant.name == "offline":
-            conversation.ask("help", approve=None)
+            for ask in _REHEARSED:
+                conversation.ask(ask, approve=None)
         conversation.close()
 
 

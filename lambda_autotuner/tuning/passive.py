@@ -63,7 +63,7 @@ def recommend_passive(
         workload: How the function is used.
         policy: How sure is sure enough.
         priors: Numbers learned once from data; the packaged ones by default.
-        picture: Whether the answer carries the points of the curve.
+        picture: Whether the answer carries the points of the curve and what would change it.
 
     Returns:
         A change or to keep things only where, with the policy's confidence, no allowed size is

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -129,6 +130,14 @@ class Rates:
         return total
 
 
+@cache
+def _packaged() -> dict[str, Any]:
+    """The file of prices, read once: a scan asks for the rates of each function."""
+    path = resources.files("lambda_autotuner").joinpath("data", "prices.json")
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
 class PriceBook:
     """All prices that are known, by region and architecture."""
 
@@ -142,8 +151,7 @@ class PriceBook:
     @classmethod
     def load(cls) -> PriceBook:
         """The price book that comes with the package."""
-        path = resources.files("lambda_autotuner").joinpath("data", "prices.json")
-        return cls(json.loads(path.read_text(encoding="utf-8")))
+        return cls(_packaged())
 
     @property
     def as_of(self) -> str:

@@ -193,8 +193,8 @@ class Search:
         """What to do, from everything known; can be called at any time.
 
         Args:
-            picture: Whether the answer carries the points of the curve; without them it is
-                several times faster, which progress after every `tell` may want.
+            picture: Whether the answer carries the points of the curve and what would change it;
+                without them it is several times faster, which progress after every `tell` may want.
         """
         answer = self.ask()
         return conclude(

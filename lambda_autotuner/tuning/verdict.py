@@ -61,7 +61,7 @@ def conclude(
         current: The configuration in production; None where there is none.
         spent: Invocations and US dollars that the measurement took.
         stopped: Why measuring ended; None while it goes on or where nothing was measured.
-        picture: Whether the answer carries the points of the curve.
+        picture: Whether the answer carries the points of the curve and what would change it.
         candidates: What `candidates_of` gave, where the caller has it already.
     """
     base = _base(objective, policy, spent, stopped)
@@ -85,9 +85,10 @@ def conclude(
     settled = _settled(model, objective, policy, decision, current, base)
     if not picture:
         return settled
+    changes = what_would_change(model, objective, decision, policy, current)
     percentile = objective.percentile if isinstance(objective, CostUnderSlo) else _P95
     points = curve(model, decision.configurations, policy.confidence, percentile)
-    return replace(settled, curve=points)
+    return replace(settled, curve=points, changes_answer=changes)
 
 
 def candidates_of(
@@ -176,7 +177,6 @@ def _settled(
         "measurement": _measurement(base["measurement"], month),
         "current": today,
         "notes": _notes(model),
-        "changes_answer": what_would_change(model, objective, decision, policy, current),
     }
     timeout = next((a.setting["timeout_s"] for a in advice if "timeout_s" in a.setting), None)
     settled = Keep if current is not None and current in tied else Change
