@@ -13,7 +13,7 @@ from lambda_autotuner.fleet.rows import Row, Status
 from lambda_autotuner.sizing.applicability import judge
 from lambda_autotuner.sizing.choices import current_of
 from lambda_autotuner.sizing.telemetry import monthly
-from lambda_autotuner.tuning.pricing import Rates, invocation_cost_usd
+from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates, invocation_cost_usd
 from lambda_autotuner.tuning.recommendation import NeedMoreData
 from lambda_autotuner.tuning.units import Architecture
 
@@ -79,14 +79,13 @@ def measured_row(
 def with_leaning(row: Row, answer: NeedMoreData) -> Row:
     """A row whose leaning now respects memory in use, with the saving that follows from it."""
     reason = " ".join(answer.missing)
-    costs = {point.memory_mb: point.cost_usd.value for point in answer.curve}
     leaning = answer.leaning.memory_mb if answer.leaning else None
-    today, then = costs.get(row.memory_mb), costs.get(leaning or 0)
-    if today is None or then is None or row.month_usd is None or row.confidence is None:
+    share = answer.leaning_saving_pct
+    if share is None or row.month_usd is None or row.confidence is None:
         return replace(
             row, proposed_mb=leaning, saving_month_usd=None, score_usd=None, reason=reason
         )
-    saving = (1 - then / today) * row.month_usd
+    saving = share / FULL_PERCENT * row.month_usd
     return replace(
         row,
         proposed_mb=leaning,

@@ -100,7 +100,16 @@ def recommend_passive(
         cost_usd=_exploring_usd(model, decision, invocations),
         sizes_mb=tuple(sorted({decision.configurations[i].memory_mb for i in first})),
         leaning=decision.picked,
+        leaning_saving_pct=_saving_pct(decision, current),
     )
+
+
+def _saving_pct(decision: Decision, current: Configuration | None) -> float | None:
+    """Share of today's expected cost that the pick saves, in percent."""
+    if current is None or current not in decision.configurations:
+        return None
+    today = decision.expected_cost[decision.configurations.index(current)]
+    return float(1 - decision.expected_cost[decision.pick] / today) * FULL_PERCENT
 
 
 def _against(model: Model, decision: Decision | None, policy: Policy) -> tuple[str, ...]:

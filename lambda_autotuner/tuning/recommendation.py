@@ -205,6 +205,8 @@ class NeedMoreData(Answer):
         cost_usd: About what those would cost in US dollars; None where unknown.
         sizes_mb: Memory sizes that they should be spent on first.
         leaning: The configuration that the evidence leans to, where there is any.
+        leaning_saving_pct: Share of today's expected cost in percent that going there would save;
+            None where there is no today among what is allowed.
     """
 
     kind: ClassVar[str] = "need_more_data"
@@ -213,6 +215,7 @@ class NeedMoreData(Answer):
     cost_usd: float | None = None
     sizes_mb: tuple[int, ...] = ()
     leaning: Configuration | None = None
+    leaning_saving_pct: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

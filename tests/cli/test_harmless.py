@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lambda_autotuner.cli.door import Door
 from lambda_autotuner.cli.harmless import escaped, harmless
-from lambda_autotuner.cli.traces import _csv
+from lambda_autotuner.cli.trace_text import csv_text
 from lambda_autotuner.fleet.export import spreadsheet_cell
 
 ATTACKS = (
@@ -79,5 +79,5 @@ def test_plain_text_stays_as_it_is(text):
 )
 def test_a_spreadsheet_runs_no_formula(text):
     assert str(spreadsheet_cell(text)).startswith("'")
-    rows = list(csv.DictReader(io.StringIO(_csv([{"request": text, "n": -2.5}]))))
+    rows = list(csv.DictReader(io.StringIO(csv_text([{"request": text, "n": -2.5}]))))
     assert rows == [{"request": f"'{text}", "n": "-2.5"}]

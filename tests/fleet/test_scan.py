@@ -74,6 +74,18 @@ def test_metrics_alone_never_commit(scanned: Scan) -> None:
     assert len(named) <= 3
 
 
+def test_a_row_whose_logs_were_read_still_says_what_is_at_stake(scanned: Scan) -> None:
+    read = [row for row in scanned.rows if row.proposed_mb is not None]
+    assert read
+    for row in read:
+        assert row.saving_month_usd is not None, row
+        assert row.score_usd is not None, row
+        if row.proposed_mb == row.memory_mb:
+            assert row.saving_month_usd == pytest.approx(0, abs=0.01)
+    # Most of the money stands in the lines that were looked at most closely.
+    assert max(row.saving_month_usd or 0 for row in read) > 5
+
+
 def test_functions_without_traffic_say_so(scanned: Scan) -> None:
     silent = {row.function: row for row in scanned.rows if row.status is Status.NO_TRAFFIC}
     assert "nobody-calls-me" in silent

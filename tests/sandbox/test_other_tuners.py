@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def test_versions_and_aliases_per_size(functions: Any, connect: Callable[..., An
         functions.create_alias(FunctionName=name, Name=f"RAM{size}", FunctionVersion=number)
         made[size] = number
     assert len(set(made.values())) == len(SIZES)
-    means = {}
+    typical = {}
     for size in SIZES:
         config = functions.get_function_configuration(FunctionName=name, Qualifier=f"RAM{size}")
         assert (config["MemorySize"], config["State"]) == (size, "Active")
@@ -57,9 +58,10 @@ def test_versions_and_aliases_per_size(functions: Any, connect: Callable[..., An
         colds = sum("Init Duration" in run for run in runs)
         assert colds == 1 if parallel == 1 else colds >= 1
         warm = [run["Duration"] for run in runs if "Init Duration" not in run]
-        means[size] = sum(warm) / max(len(warm), 1)
+        # One of a hundred takes several times as long: medians do not mind.
+        typical[size] = median(warm) if warm else 0.0
     if parallel == 1:
-        assert means[128] > 2 * means[512] > 2 * means[3008] * 0.9
+        assert typical[128] > 2 * typical[512] > 2 * typical[3008] * 0.9
     for size, number in made.items():
         functions.delete_alias(FunctionName=name, Name=f"RAM{size}")
         functions.delete_function(FunctionName=name, Qualifier=number)
