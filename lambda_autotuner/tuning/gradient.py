@@ -65,18 +65,21 @@ def knowledge_gradient(
         invocations: How many invocations are left; None is no limit.
     """
     price = decision.expected_cost
+    smooth = isinstance(objective, LowestCost | Weighted)
+    # With a cliff most of the gain lies at dear sizes that are safe, and only their price says no.
+    burden = _burden(price, money_usd, invocations) if smooth else price
     best, best_rate = None, -math.inf
     for replicates in _REPLICATES:
         if invocations is not None and replicates > invocations:
             continue
-        if replicates > 1 and not isinstance(objective, LowestCost | Weighted):
+        if replicates > 1 and not smooth:
             continue
         # What may not be proposed is not measured either: a crash tells nothing about the curve.
         affordable = ~model.excluded(decision.configurations)
         if money_usd is not None:
             affordable &= price <= money_usd
         gain = probe_gains(model, objective, decision, replicates) / replicates
-        rate = np.where(affordable, gain / _burden(price, money_usd, invocations), -np.inf)
+        rate = np.where(affordable, gain / burden, -np.inf)
         index = int(np.argmax(rate))
         if rate[index] > best_rate:
             best, best_rate = Gradient(index, float(gain[index])), float(rate[index])
