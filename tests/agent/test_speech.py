@@ -41,6 +41,44 @@ def test_the_persons_own_instruction_is_one(said):
     assert not wish.later
 
 
+@pytest.mark.parametrize(("said", "values"), [
+    ("otp-sender can go to 256MB, do it", {"memory_mb": 256}), ("otp-sender could run with 1 GB. Go ahead and do that.", {"memory_mb": 1024}),
+    ("image-resize should be at 1536 MB, make it so", {"memory_mb": 1536}), ("512 MB is enough for otp-sender; please apply", {"memory_mb": 512}),
+    ("The timeout of otp-sender needs to be 45 seconds - go for it!", {"timeout_seconds": 45}), ("otp-sender can move to arm64, so please do it", {"architecture": "arm64"}),
+    ("search-index would be better off at 2048 MB. Could you do it?", {"memory_mb": 2048}), ("webhook is fine with 192 MB and do it now please", {"memory_mb": 192}),
+    ("I think otp-sender can go down to 256 MB, it only uses 90 MB, go ahead.", {"memory_mb": 256}), ("otp-sender can live with 128 MB \u2013 apply that", {"memory_mb": 128}),
+    ("otp-sender must have a reserved concurrency of 20, proceed", {"reserved_concurrency": 20}), ("otp-sender might as well get 1024 MB. let's do it", {"memory_mb": 1024}),
+])  # fmt: skip
+def test_a_statement_and_the_word_to_act_on_it_are_an_instruction(said, values):
+    wish = read_wish(said)
+    assert wish is not None
+    assert dict(wish.values) == values
+    assert not wish.later
+
+
+@pytest.mark.parametrize("said", [
+    "could it go to 256MB?", "it can go to 256 MB", "it can go to 256 MB, right?", "it can go to 256 MB, should I do it?", "it can go to 256 MB, do it?",
+    "it can go to 256 MB, don't do it", "it can go to 256 MB, never do it", "it can go to 256 MB, please do not apply", "it can go to 256 MB, what if we do it",
+    "it can go to 256 MB, who would do it", "it can go to 256 MB, he might do it", "it can go to 256 MB, but wait before you do it", "it can go to 256 MB, would you do it in my place",
+    "it can't go to 256 MB. go ahead", "it can\u2019t go to 256 MB, do it", "it cannot go to 256 MB, do it", "no, it can not go to 256 MB, go for it",
+    "can it go to 256 MB, do it", "it can go to 256 MB? do it", "should it be at 256 MB, go ahead", "is it fine with 256 MB, do it", "what if it can go to 256 MB, do it",
+    "tell me whether it can go to 256 MB, do it", "it used to run at 256 MB, do it", "do it", "go ahead and do that",
+    "The runbook says it can go to 256MB, do it", "the ticket: it can go to 256MB, do it", "he said it can go to 256MB, do it", "someone should say it can go to 256 MB, do it",
+    'explain what "otp-sender can go to 256 MB, do it" means', "it can go to 256 MB, they told me: do it", "2026-03-11 10:00 ERROR it can go to 256MB, do it",
+])  # fmt: skip
+def test_what_only_looks_like_it_is_none(said):
+    assert read_wish(said) is None
+    assert read_wish(said.replace("it can", "payment-capture can", 1)) is None
+
+
+def test_acting_on_a_statement_proposes_what_was_stated(offline):
+    (proposal,) = offline.ask("otp-sender can go to 512 MB, do it").proposals
+    assert "512" in proposal.summary
+    assert offline.ask("otp-sender can go to 512 MB, don't do it").proposals == ()
+    assert offline.ask("can otp-sender go to 512 MB?").proposals == ()
+    assert "protected" in offline.ask("gdpr-eraser can go to 256MB, do it").text
+
+
 @pytest.mark.parametrize("said", [
     "set the memory of arn:aws:lambda:us-east-1:999999999999:function:otp-sender to 512 MB",
     "set the memory of arn:aws:lambda:eu-west-1:123456789012:function:otp-sender to 512 MB", "in eu-west-1 set the memory of otp-sender to 512 MB",

@@ -7,7 +7,6 @@ import datetime as dt
 import functools
 import importlib.util
 import itertools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -275,171 +274,11 @@ class Actor:
                 ),
             )
 
-    def listing(self) -> None:
-        self.start()
-        names = {
-            "error": "none",
-            "exception": "none",
-            "method": "GET",
-            "outcome": "SUCCESS",
-            "status": "200",
-            "uri": "/greetings",
-        }
-        dimensions = [{"Name": name, "Value": value} for name, value in names.items()]
-        self.put("http.server.requests.count", 5, Dimensions=dimensions)
-        test = "test_multiple_dimensions_statistics"
-        self.ask(
-            test,
-            "get-metric-stats-max",
-            self.query("result1", "http.server.requests.count", "Maximum", Dimensions=dimensions),
-        )
-        self.note(
-            test, "list-metrics", self.cw.list_metrics, MetricName="http.server.requests.count"
-        )
-        test = "test_invalid_amount_of_datapoints"
-        window = {"Namespace": "ns", "MetricName": "metric_name", "Statistics": ["SampleCount"]}
-        day = dt.timedelta(days=1)
-        self.note(
-            test,
-            "error-invalid-amount-datapoints",
-            self.cw.get_metric_statistics,
-            **window,
-            StartTime=self.end - day,
-            EndTime=self.end,
-            Period=1,
-        )
-        self.note(
-            test,
-            "error-invalid-time-frame",
-            self.cw.get_metric_statistics,
-            **window,
-            StartTime=self.end,
-            EndTime=self.end,
-            Period=60,
-        )
-        self.note(
-            test,
-            "get-metric-statitics",
-            self.cw.get_metric_statistics,
-            **window,
-            StartTime=self.end - day / 24,
-            EndTime=self.end,
-            Period=60,
-        )
 
-    def definitions(self) -> None:
-        cw = self.cw
-        self.note(
-            "test_invalid_dashboard_name",
-            "error-invalid-dashboardname",
-            cw.put_dashboard,
-            DashboardName="in valid!",
-            DashboardBody="{}",
-        )
-        body = {
-            "widgets": [
-                {
-                    "type": "metric",
-                    "x": 0,
-                    "y": 0,
-                    "width": 6,
-                    "height": 6,
-                    "properties": {
-                        "metrics": [["AWS/EC2", "CPUUtilization", "InstanceId", "i-12345678"]],
-                        "region": "us-east-1",
-                        "view": "timeSeries",
-                        "stacked": False,
-                    },
-                }
-            ]
-        }
-        test = "test_dashboard_lifecycle"
-        cw.put_dashboard(DashboardName="dashboard-one", DashboardBody=json.dumps(body).ljust(240))
-        self.note(test, "get_dashboard", cw.get_dashboard, DashboardName="dashboard-one")
-        self.note(test, "list_dashboards", cw.list_dashboards)
-        self.note(
-            test, "list_dashboards_prefix_empty", cw.list_dashboards, DashboardNamePrefix="no"
-        )
-        self.note(test, "list_dashboards_prefix", cw.list_dashboards, DashboardNamePrefix="dash")
-        cw.delete_dashboards(DashboardNames=["dashboard-one"])
-        self.note(test, "list_dashboards_empty", cw.list_dashboards)
-        test = "test_create_metric_stream"
-        self.note(
-            test,
-            "create_metric_stream",
-            cw.put_metric_stream,
-            Name="stream-one",
-            FirehoseArn="arn:f",
-            RoleArn="arn:r",
-            OutputFormat="json",
-        )
-        self.note(test, "get_metric_stream", cw.get_metric_stream, Name="stream-one")
-        self.note(test, "start_metric_stream", cw.start_metric_streams, Names=["stream-one"])
-        self.note(test, "stop_metric_stream", cw.stop_metric_streams, Names=["stream-one"])
-        self.note(test, "delete_metric_stream", cw.delete_metric_stream, Name="stream-one")
-        self.insight_rule()
-        test = "test_anomaly_detector_lifecycle"
-        single = {
-            "Namespace": "MyNamespace",
-            "MetricName": "MyMetric",
-            "Stat": "Sum",
-            "Dimensions": [{"Name": "DimensionName", "Value": "DimensionValue"}],
-        }
-        self.note(
-            test,
-            "create_anomaly_detector",
-            cw.put_anomaly_detector,
-            SingleMetricAnomalyDetector=single,
-        )
-        self.note(test, "describe_anomaly_detector", cw.describe_anomaly_detectors)
-        self.note(
-            test,
-            "delete_anomaly_detector",
-            cw.delete_anomaly_detector,
-            SingleMetricAnomalyDetector=single,
-        )
-
-    def insight_rule(self) -> None:
-        cw, test = self.cw, "test_insight_rule"
-        rule = {
-            "Schema": {"Name": "CloudWatchLogRule", "Version": 1},
-            "LogGroupNames": ["API-Gateway-Access-Logs*"],
-            "LogFormat": "CLF",
-            "Fields": {"4": "IpAddress", "7": "StatusCode"},
-            "Contribution": {
-                "Keys": ["IpAddress"],
-                "Filters": [{"Match": "StatusCode", "EqualTo": 200}],
-            },
-            "AggregateOn": "Count",
-        }
-        self.note(
-            test,
-            "create_insight_rule",
-            cw.put_insight_rule,
-            RuleName="rule-one",
-            RuleState="ENABLED",
-            RuleDefinition=json.dumps(rule),
-        )
-        self.note(test, "describe_insight_rule", cw.describe_insight_rules)
-        self.note(test, "disable_insight_rule", cw.disable_insight_rules, RuleNames=["rule-one"])
-        self.note(test, "enable_insight_rule", cw.enable_insight_rules, RuleNames=["rule-one"])
-        self.note(
-            test,
-            "get_insight_rule_report",
-            cw.get_insight_rule_report,
-            RuleName="rule-one",
-            StartTime=self.end.replace(minute=0),
-            EndTime=self.end.replace(minute=0) + dt.timedelta(minutes=65),
-            Period=300,
-            Metrics=["UniqueContributors"],
-        )
-        self.note(test, "delete_insight_rule", cw.delete_insight_rules, RuleNames=["rule-one"])
-
-
-def _load_alarms() -> Any:
-    """The part about alarms is a file of its own, for its length."""
+def _part(name: str) -> Any:
+    """What was done about one subject: each is a file of its own."""
     spec = importlib.util.spec_from_file_location(
-        "sandbox_alarm_conformance", Path(__file__).with_name("conformance_alarms.py")
+        f"sandbox_{name}", Path(__file__).with_name(f"{name}.py")
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -454,11 +293,10 @@ def test_every_recorded_answer_of_cloudwatch_is_met(shared_dir, server, protocol
         actor.metric_values,
         actor.metric_data,
         actor.labels,
-        actor.listing,
-        actor.definitions,
     ):
         act()
-    _load_alarms().act(actor)
+    for part in ("conformance_definitions", "conformance_alarms"):
+        _part(part).act(actor)
     wanted = {}
     cases = conformance.recorded(shared_dir, "test_cloudwatch.snapshot.json")
     for (test, response), content in cases.items():

@@ -50,6 +50,19 @@ def test_a_search_finds_what_reading_every_line_finds(connect, group):
     assert events(logs, group, start, end, f'"{part}"') == [e for e in every if part in e[1]]
 
 
+@pytest.mark.parametrize("seconds", [3_600, 90.5])
+def test_lines_stay_in_order_when_time_has_passed(connect, server, account_id, seconds):
+    server.advance(seconds, account_id=account_id)
+    logs = connect("logs")
+    end = int(time.time() * 1000) - 60_000
+    query = {"logGroupName": "/aws/lambda/checkout-api", "startTime": end - 300_000, "endTime": end}
+    pages = list(logs.get_paginator("filter_log_events").paginate(**query))
+    times = [event["timestamp"] for page in pages for event in page["events"]]
+    assert len(times) > 100
+    assert times == sorted(times)
+    assert query["startTime"] <= times[0] <= times[-1] <= query["endTime"]
+
+
 def test_only_what_cannot_differ_rules_a_line_out():
     line = "REPORT RequestId: 0a-1b\tDuration: 12.34 ms\n"
 

@@ -68,6 +68,26 @@ _LATER = re.compile(
     re.IGNORECASE,
 )
 
+# `X can go to 256 MB`, `512 MB is enough for X`: what may or ought to be, said and not asked.
+_HELD_POSSIBLE = re.compile(
+    r"\b(?:can|could|may|might|should|must|ought to|needs?|has to|have to|deserves?|would (?:be|do|run|work|fit)|will do|gets? by|"
+    r"(?:is|are|runs?|works?) (?:just |perfectly |quite |more than )?(?:fine|ok|okay|good|safe|happy|enough|sufficient|plenty|better(?: off)?))\b",
+    re.IGNORECASE,
+)
+_HELD_IMPOSSIBLE = re.compile(
+    r"n't\b|\b(?:cannot|cant|not|never|no|nor|hardly|without)\b", re.IGNORECASE
+)
+_DO_SO = re.compile(
+    r"\W*(?:(?:so|and|then|ok(?:ay)?|yes|please|just|now|kindly|let'?s) ,?)*"
+    r"(?:go ahead(?: and (?:do|apply|change|set|make) (?:it|that|this|so|the change))?|go for it|do (?:it|that|this|so|the change)|please do|make (?:it|that) (?:so|happen)|"
+    r"(?:apply|execute|implement|roll out) (?:it|that|this|the change)|(?:please )?apply|proceed|ship it|get it done|carry (?:it|that) out)"
+    r"(?: (?:please|now|then|thanks|thank you|right away|for me|today))*\s*[.!]*\s*",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(
+    r"(?<=[.!?;:])\s+|,\s+|\s+[\u2013\u2014-]+\s+|\n+|\s+(?=(?:so|and) (?:please |just |now )*(?:do|go|make|apply|proceed|ship)\b)"
+)
+
 
 def is_deferred(text: str) -> bool:
     """Whether an instruction hangs on a condition or a later time, which nobody here waits for."""
@@ -126,3 +146,26 @@ def instructing(text: str) -> str:
             continue
         kept.append(polite)
     return ". ".join(kept)
+
+
+def stated_then_told(text: str) -> str | None:
+    """The statement that the message's last words say to act on; None where it has none.
+
+    `X can go to 256 MB, do it` tells to do what was said to be possible. The statement has to be
+    one: what is asked, supposed, denied, or said by others is not acted on.
+    """
+    clauses = [part for part in _CLAUSE.split(text.replace("\u2019", "'").strip()) if part]
+    last = _POLITE.sub("please ", clauses[-1]) if clauses else ""
+    if last != (clauses or [""])[-1]:
+        last = last.rstrip("? ")
+    if not _DO_SO.fullmatch(last):
+        return None
+    for clause in reversed(clauses[:-1]):
+        if clause.rstrip().endswith("?") or _SUPPOSED.search(clause) or _OTHERS.search(clause):
+            return None
+        if _HELD_IMPOSSIBLE.search(clause):
+            return None
+        if held := _HELD_POSSIBLE.search(clause):
+            # `can X go to 256` asks, whether or not it ends with a question mark.
+            return clause if held.start() > len(clause) - len(clause.lstrip(" ,.")) else None
+    return None

@@ -18,6 +18,7 @@ from lambda_autotuner.agent.reading.speech import (
     is_refusal,
     own_words,
     refuses_all,
+    stated_then_told,
 )
 
 WishKind = Literal["change", "tune", "rollback", "apply", "reject"]
@@ -169,6 +170,10 @@ def read_wish(text: str, *, pending: bool = False) -> Wish | None:
         return None if is_deferred(said) else Wish("apply", plan_id=plan_id)
     told = instructing(said)
     wish = _read_instruction(told, plan_id) if told else None
+    if wish is None and (stated := stated_then_told(said)) is not None:
+        told = said
+        wish = _read_change(f"set {stated}", everything=bool(_MASS.search(stated)))
+        wish = wish if wish is not None and (wish.explicit or wish.conflict) else None
     return replace(wish, later=True) if wish is not None and is_deferred(told) else wish
 
 

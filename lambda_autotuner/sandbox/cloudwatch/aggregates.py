@@ -125,7 +125,11 @@ def _name(
         )
         for record in records
     )  # fmt: skip
+    # The clock moves with every request; what there is to aggregate grows only with its rows.
+    until_ms = window.end_ms
+    if until_ms > now_ms:
+        until_ms = telemetry.latest_ms(region, function, window.first_ms, until_ms)
     return (
         owner, state, region.account.aged_ms, key, statistic, unit,
-        window.anchor_ms, window.period_ms, window.first_ms, min(window.end_ms, now_ms + 1),
+        window.anchor_ms, window.period_ms, window.first_ms, until_ms,
     )  # fmt: skip

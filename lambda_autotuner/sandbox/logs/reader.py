@@ -21,7 +21,10 @@ from lambda_autotuner.sandbox.world.columns import Columns
 from lambda_autotuner.sandbox.world.randomness import key_of
 
 _EVENT_ID_DIGITS: Final = 56
+MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
+_OUTCOMES: Final = 256
+_PIECE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +113,45 @@ def _generated(
     created_ms = logbook.log_group_created_ms(call.region, function)
     record = telemetry.records(call.region, function)[-1]
     start_ms = max(start_ms, created_ms if created_ms is not None else end_ms)
+    # Time that passed in parts of a minute moved the rows' minutes off the clock's own.
+    shifted = bool(call.region.account.aged_ms % MINUTE_MS)
     hours = range(start_ms // HOUR_MS, -(-end_ms // HOUR_MS))
     for hour in reversed(hours) if newest_first else hours:
         first_ms, last_ms = max(hour * HOUR_MS, start_ms), min((hour + 1) * HOUR_MS, end_ms)
-        table = invocations(call.region, function, first_ms, last_ms, single=True)
+        table = invocations(call.region, function, first_ms, last_ms, single=shifted)
         if streams is not None or gone:
             table = table.where(_of_streams(table, streams, gone))
         if terms is not None and not any(first_ms <= at < last_ms for at, _ in record.history):
             table = table.where(_promising(table, record, call.region_name, terms))
-        rows = range(len(table))
-        for row in reversed(rows) if newest_first else rows:
-            lines = logbook.of_row(table, row, record, call.region_name)
-            for line in reversed(lines) if newest_first else lines:
-                yield Event(
-                    line.timestamp_ms, line.message, line.stream, line.event_id, line.timestamp_ms
-                )
+        pieces = list(_pieces(table))
+        for piece in reversed(pieces) if newest_first else pieces:
+            singles = table.where(piece).expand()
+            rows = range(len(singles))
+            for row in reversed(rows) if newest_first else rows:
+                lines = logbook.of_row(singles, row, record, call.region_name)
+                for line in reversed(lines) if newest_first else lines:
+                    yield Event(
+                        line.timestamp_ms,
+                        line.message,
+                        line.stream,
+                        line.event_id,
+                        line.timestamp_ms,
+                    )
+
+
+def _pieces(table: Columns) -> Iterator[slice]:
+    """Whole minutes that hold about so many invocations as a page wants, in order of time.
+
+    A row's invocations lie within its minute, so that minutes can be told one after another.
+    """
+    minute = table.timestamp_ms // MINUTE_MS
+    edges = [0, *(np.flatnonzero(np.diff(minute)) + 1).tolist(), len(table)]
+    before = np.concatenate([[0], np.cumsum(table.weight)])
+    start = 0
+    for edge in edges[1:]:
+        if edge > start and (edge == len(table) or before[edge] - before[start] >= _PIECE):
+            yield slice(start, edge)
+            start = edge
 
 
 def _promising(
@@ -135,12 +162,13 @@ def _promising(
     A busy function writes a hundred thousand lines an hour, of which a search for errors wants few.
     """
     kept = np.ones(len(table), np.bool_)
-    identity = np.stack([table.outcome, table.version, np.isnan(table.init_ms)], axis=1)
-    _, first, place = np.unique(identity, axis=0, return_index=True, return_inverse=True)
+    # One number a kind: sorting rows of three took half the time of a search.
+    identity = (table.version * _OUTCOMES + table.outcome) * 2 + np.isnan(table.init_ms)
+    _, first, place = np.unique(identity, return_index=True, return_inverse=True)
     for kind, row in enumerate(first):
         lines = logbook.of_row(table, int(row), record, region_name)
         if all(terms.never_in(line.message) for line in lines):
-            kept[place.reshape(-1) == kind] = False
+            kept[place == kind] = False
     return kept
 
 
