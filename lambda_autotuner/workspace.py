@@ -20,6 +20,7 @@ from lambda_autotuner.journal import Journal
 from lambda_autotuner.sandbox import process as sandbox_process
 from lambda_autotuner.sandbox.truth import Truth
 from lambda_autotuner.sandbox.world.replay import read_curves, replayed
+from lambda_autotuner.scratch import ScratchFolder
 from lambda_autotuner.settings import Settings
 
 DEFAULT_REGION = "us-east-1"
@@ -59,7 +60,7 @@ class Workspace:
     journal: Journal
     sandbox: sandbox_process.SandboxProcess | None = None
     private: bool = False
-    _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    _folder: ScratchFolder | None = field(default=None, repr=False)
 
     @property
     def banner(self) -> str:
@@ -222,8 +223,8 @@ def private_workspace(
     )
     folder = None
     if state_dir is None:
-        folder = tempfile.TemporaryDirectory(prefix="lambda-autotuner-")
-        state_dir = Path(folder.name)
+        folder = ScratchFolder("lambda-autotuner-private-")
+        state_dir = folder.path
     prepare_state_dir(state_dir)
     private = settings.model_copy(
         update={

@@ -160,7 +160,8 @@ def _ask(
     total = len(earlier) + len(tasks)
     with Venue(settings) as venue:
         with tracking.rehearsal():
-            warm_up(contestant, venue, tasks[0].question)
+            for question in {task.question.seed: task.question for task in tasks}.values():
+                warm_up(contestant, venue, question)
         if talk.watch is None:
             fresh = run_tasks(
                 tasks, contestant, venue, folder,

@@ -5,12 +5,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +18,7 @@ from lambda_autotuner.evaluation.facts import Fact
 from lambda_autotuner.evaluation.oracle import Witness, compute, operations_of
 from lambda_autotuner.evaluation.permissions import issue_credentials
 from lambda_autotuner.evaluation.schema import Question, SetupCall
+from lambda_autotuner.scratch import ScratchFolder
 from lambda_autotuner.settings import Settings
 
 # A working day's afternoon, when offices work and nightly jobs have run: the same for every run.
@@ -41,7 +40,7 @@ class Venue:
         self._references: dict[int, Witness] = {}
         self._facts: dict[tuple[int, str], Fact] = {}
         self._computing = threading.Lock()
-        self._folder = Path(tempfile.mkdtemp(prefix="lambda-autotuner-evaluation-"))
+        self._folder = ScratchFolder("lambda-autotuner-evaluation-")
 
     def sandbox(self, seed: int) -> Any:
         """The sandbox of a seed."""
@@ -61,7 +60,7 @@ class Venue:
         sandbox = self.sandbox(question.seed)
         account_id = account_of(question.id, repeat)
         witness = Witness(sandbox.endpoint_url, account_id, seed=question.seed, now=self._now)
-        state_dir = self._folder / f"{question.id}-{repeat}"
+        state_dir = self._folder.path / f"{question.id}-{repeat}"
         state_dir.mkdir(mode=0o700)
         try:
             for call in question.setup:
@@ -118,7 +117,7 @@ class Venue:
             for sandbox in self._sandboxes.values():
                 sandbox.close()
             self._sandboxes.clear()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self
