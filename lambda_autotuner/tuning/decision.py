@@ -15,6 +15,7 @@ import numpy as np
 
 from lambda_autotuner.errors import UsageError
 from lambda_autotuner.tuning.evidence import Configuration
+from lambda_autotuner.tuning.lateness import joint, lateness, meets_slo
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import (
     CostUnderSlo,
@@ -113,14 +114,6 @@ def choose(
     return int(np.argmin(np.where(allowed, score, np.inf)))
 
 
-def meets_slo(model: Model, slo: CostUnderSlo, configurations: Sequence[Configuration]) -> Floats:
-    """Probability that the percentile is under the SLO at each configuration, shape (M,)."""
-    ratio = model.tail_ratio(slo.percentile)
-    durations = model.durations(configurations)
-    believed = model.calibrated(durations, configurations, upward=True)
-    return believed.below(math.log(slo.slo_ms / ratio))
-
-
 def log_costs(model: Model, configurations: Sequence[Configuration], duration: Floats) -> Floats:
     """Log cost for given log mean durations of shape (..., M): the same shape."""
     moved = duration - model.durations(configurations).mean()
@@ -143,25 +136,22 @@ class Stakes:
     Attributes:
         objective: What is looked for.
         out: Configurations that may not be proposed, shape (M,).
-        log_limit_ms: Log of the mean duration at which an SLO is just met; None without one.
     """
 
     objective: Objective
     out: np.ndarray
-    log_limit_ms: float | None
 
     @classmethod
     def of(
         cls, model: Model, objective: Objective, configurations: Sequence[Configuration]
     ) -> Stakes:
         """The stakes of an objective given what a model knows."""
-        limit = None
-        if isinstance(objective, CostUnderSlo):
-            limit = math.log(objective.slo_ms / model.tail_ratio(objective.percentile))
-        return cls(objective, model.excluded(configurations), limit)
+        return cls(objective, model.excluded(configurations))
 
     def losses(self, log_cost: Floats, log_ms: Floats) -> Floats:
         """Loss of choosing each configuration if the truth is each draw.
+
+        A latency limit is no part of it: see `_under_limit`.
 
         Args:
             log_cost: Log cost per draw, shape (..., M).
@@ -171,13 +161,10 @@ class Stakes:
             Loss as a share of the objective, shape (..., M); 0 for each draw's best.
         """
         match self.objective:
-            case LowestCost():
+            case LowestCost() | CostUnderSlo():
                 score = log_cost
             case Weighted(cost_weight=weight):
                 score = weight * log_cost + (1 - weight) * log_ms
-            case CostUnderSlo():
-                late = log_ms - (self.log_limit_ms or 0.0)
-                score = log_cost + np.where(late > 0, _INFEASIBLE_LOSS + late, 0.0)
             case FastestWithin(pct=pct):
                 return self._window_losses(log_cost, log_ms, math.log1p(pct / FULL_PERCENT))
         score = np.where(self.out, score + _INFEASIBLE_LOSS * 10, score)
@@ -221,11 +208,18 @@ def decide(
     pick = choose(model, objective, configurations, policy)
     if pick is None or model.warm is None:
         return None
-    log_ms = draws(model.belief(configurations))
-    log_cost = log_costs(model, configurations, log_ms)
-    loss = Stakes.of(model, objective, configurations).losses(log_cost, log_ms)
     tolerance = math.log1p(policy.tolerance_pct / FULL_PERCENT)
     allowed = ~model.excluded(configurations)
+    if isinstance(objective, CostUnderSlo):
+        loss, late = _under_limit(model, objective, configurations)
+        allowed &= meets_slo(model, objective, configurations) >= policy.confidence
+        # What is cheaper than the cheapest that meets the limit loses nothing, but breaks it.
+        lost, beaten = np.maximum(loss[:, pick], 0.0), late[:, pick] | (loss[:, pick] > tolerance)
+    else:
+        log_ms = draws(model.belief(configurations))
+        log_cost = log_costs(model, configurations, log_ms)
+        loss = Stakes.of(model, objective, configurations).losses(log_cost, log_ms)
+        lost, beaten = loss[:, pick], loss[:, pick] > tolerance
     close = (loss - loss[:, [pick]] <= tolerance).mean(axis=0) > 1 - policy.confidence
     near = loss.mean(axis=0) - loss[:, pick].mean() <= tolerance
     tied = np.flatnonzero(close & near & allowed)
@@ -234,8 +228,40 @@ def decide(
         configurations=tuple(configurations),
         pick=pick,
         tied=tuple(sorted({*tied.tolist(), pick}, key=lambda i: float(cost[i]))),
-        expected_loss=float(loss[:, pick].mean()),
-        probability_best=float((loss[:, pick] <= tolerance).mean()),
+        expected_loss=float(lost.mean()),
+        probability_best=float(1 - beaten.mean()),
         expected_cost=cost,
         expected_ms=model.durations(configurations).expected(),
     )
+
+
+def leaning(model: Model, configurations: Sequence[Configuration], index: int) -> Decision:
+    """What is likeliest to be allowed, where nothing is known to be: nothing is claimed for it."""
+    return Decision(
+        configurations=tuple(configurations),
+        pick=index,
+        tied=(index,),
+        expected_loss=math.inf,
+        probability_best=0.0,
+        expected_cost=model.costs(configurations).expected(),
+        expected_ms=model.durations(configurations).expected(),
+    )
+
+
+def _under_limit(
+    model: Model, slo: CostUnderSlo, configurations: Sequence[Configuration]
+) -> tuple[Floats, np.ndarray]:
+    """Per draw, how much dearer each one is than the cheapest that meets the SLO, and what is late.
+
+    Where nothing meets it, everything is late and loses nothing. Shapes (draws, M).
+    """
+    belief, weights = joint(model, slo, configurations)
+    drawn = draws(belief)
+    log_ms = drawn[:, : len(configurations)]
+    moved = (drawn - belief.mean) @ weights.T
+    late = lateness(model, slo, configurations).mean() + moved > 0
+    log_cost = log_costs(model, configurations, log_ms)
+    barred = late | model.excluded(configurations)
+    cheapest = np.where(barred, np.inf, log_cost).min(axis=1, keepdims=True)
+    found = np.isfinite(cheapest)
+    return np.where(found, log_cost - np.where(found, cheapest, 0.0), 0.0), late

@@ -1,8 +1,9 @@
 """The knowledge gradient: what one more probe is expected to save, for what it takes.
 
 For objectives that are linear in log duration the gain has a closed form up to one integral over
-what the probe may show (Frazier, Powell and Dayanik 2009). The others, which have a cliff, are
-integrated over draws of the whole curve, updated by what the probe may show (Matheron's rule).
+what the probe may show (Frazier, Powell and Dayanik 2009), and so it has under a latency limit. A
+window above the lowest cost is integrated over draws of the whole curve, updated by what the probe
+may show (Matheron's rule).
 """
 
 from __future__ import annotations
@@ -14,8 +15,15 @@ import numpy as np
 from scipy.special import ndtri
 
 from lambda_autotuner.tuning.decision import Decision, Stakes, draws, duration_share, log_costs
+from lambda_autotuner.tuning.lateness import limited_gains, told_of_promising
 from lambda_autotuner.tuning.model import Model
-from lambda_autotuner.tuning.objective import LowestCost, Objective, Weighted
+from lambda_autotuner.tuning.objective import (
+    CostUnderSlo,
+    FastestWithin,
+    LowestCost,
+    Objective,
+    Weighted,
+)
 from lambda_autotuner.tuning.posterior import Belief
 from lambda_autotuner.tuning.units import Floats
 
@@ -25,9 +33,11 @@ _NODES = np.linspace(-4.5, 4.5, 31)
 _NODE_WEIGHTS = np.exp(-0.5 * _NODES**2) / np.exp(-0.5 * _NODES**2).sum()
 _FEW_NODES = 7
 _REPLICATES = (1, 3)
+_REPLICATES_UNDER_LIMIT = (1, 3, 8)
 _CLOSELY_LOOKED_AT = 7
 _DRAWS = 64
 _CURIOSITY = 1e-3
+_WORTHLESS = 5e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,7 @@ def knowledge_gradient(
     *,
     money_usd: float | None,
     invocations: int | None,
+    confidence: float = 0.9,
 ) -> Gradient | None:
     """The probe with the largest expected gain for what it takes; None when none is affordable.
 
@@ -63,27 +74,42 @@ def knowledge_gradient(
         decision: The pick so far.
         money_usd: What may still be spent; None is no limit.
         invocations: How many invocations are left; None is no limit.
+        confidence: Probability with which an SLO is to be met.
     """
     price = decision.expected_cost
-    smooth = isinstance(objective, LowestCost | Weighted)
+    smooth = not isinstance(objective, FastestWithin)
     # With a cliff most of the gain lies at dear sizes that are safe, and only their price says no.
     burden = _burden(price, money_usd, invocations) if smooth else price
     best, best_rate = None, -math.inf
-    for replicates in _REPLICATES:
+    for replicates in _looked_ahead(objective):
         if invocations is not None and replicates > invocations:
-            continue
-        if replicates > 1 and not smooth:
             continue
         # What may not be proposed is not measured either: a crash tells nothing about the curve.
         affordable = ~model.excluded(decision.configurations)
         if money_usd is not None:
             affordable &= price <= money_usd
-        gain = probe_gains(model, objective, decision, replicates) / replicates
+        gain = probe_gains(model, objective, decision, replicates, confidence) / replicates
         rate = np.where(affordable, gain / burden, -np.inf)
         index = int(np.argmax(rate))
         if rate[index] > best_rate:
             best, best_rate = Gradient(index, float(gain[index])), float(rate[index])
+    if isinstance(objective, CostUnderSlo) and best is not None and best.gain < _WORTHLESS:
+        # Several sizes together may turn what no single one can.
+        told = told_of_promising(model, objective, decision.configurations, price, decision.pick)
+        index = int(np.argmax(np.where(affordable, told / burden, -np.inf)))
+        return Gradient(index, best.gain)
     return best
+
+
+def _looked_ahead(objective: Objective) -> tuple[int, ...]:
+    """Invocations of a probe that are looked at: the better of them per invocation counts."""
+    match objective:
+        case LowestCost() | Weighted():
+            return _REPLICATES
+        case CostUnderSlo():
+            return _REPLICATES_UNDER_LIMIT
+        case FastestWithin():
+            return (1,)
 
 
 def _burden(price: Floats, money_usd: float | None, invocations: int | None) -> Floats:
@@ -98,7 +124,11 @@ def _burden(price: Floats, money_usd: float | None, invocations: int | None) -> 
 
 
 def probe_gains(
-    model: Model, objective: Objective, decision: Decision, replicates: int = 1
+    model: Model,
+    objective: Objective,
+    decision: Decision,
+    replicates: int = 1,
+    confidence: float = 0.9,
 ) -> Floats:
     """Expected fall of the loss by so many invocations of each configuration, shape (M,)."""
     belief = model.belief(decision.configurations)
@@ -112,6 +142,13 @@ def probe_gains(
         # Fees, rounding and INIT do not move with the warm duration.
         moved = weight * duration_share(model, decision.configurations) + 1 - weight
         return _linear_gains(np.where(out, np.inf, score), step * moved[:, None])
+    if isinstance(objective, CostUnderSlo):
+        out = model.excluded(decision.configurations)
+        score = np.where(out, np.inf, np.log(decision.expected_cost))
+        share = duration_share(model, decision.configurations)
+        return limited_gains(
+            model, objective, decision.configurations, score, share, confidence, replicates
+        )
     return _sampled_gains(model, objective, decision, belief, spread)
 
 

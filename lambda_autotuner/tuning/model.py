@@ -41,7 +41,7 @@ _RARE_EVENT_COUNT = 4.0
 _OTHER_SIZES_COUNT = 4.0
 _MOST_FROM_OTHERS = 6.0
 # What is remembered of configurations and does not depend on the share of cold starts.
-_OF_DURATIONS = ("duration", "belief")
+_OF_DURATIONS = ("duration", "belief", "ratio", "beside")
 
 
 class Model:
@@ -183,6 +183,10 @@ class Model:
         if upward and self.warm is not None:
             heavy = self.priors.rare_slow_events * self.warm.noise_level
             rare += min(heavy, self.priors.rare_slow_events_most)
+        return marginal.widened(self.priors.interval_stretch, self._unseen(configurations, rare))
+
+    def _unseen(self, configurations: Sequence[Configuration], rare: float) -> Floats:
+        """What events too rare to have been seen may move each mean by, relative sd, (M,)."""
         total = self.evidence.invocations()
         unknown_mix = math.sqrt(self.mix.variance) if self.mix else 0.0
         extra = []
@@ -190,7 +194,57 @@ class Model:
             here = self.evidence.at(where.memory_mb, where.architecture).succeeded
             count = here + min((total - here) / _OTHER_SIZES_COUNT, _MOST_FROM_OTHERS)
             extra.append(math.hypot(rare / (count + _RARE_EVENT_COUNT), unknown_mix))
-        return marginal.widened(self.priors.interval_stretch, np.asarray(extra))
+        return np.asarray(extra)
+
+    def calibrated_ratio(
+        self, configurations: Sequence[Configuration], to: Configuration
+    ) -> Marginal:
+        """Belief about the log of each mean duration divided by the one at `to`, as it is told.
+
+        Events too rare to have been seen are in production's percentile already, if it holds them
+        at all, so they do not widen it as they widen a mean.
+
+        Raises:
+            UsageError: Nothing was measured yet.
+        """
+        if self.warm is None:
+            raise UsageError("Nothing was measured yet: there is no duration to learn from.")
+        warm = self.warm
+        ratio = self._once("ratio", configurations, lambda many: warm.relative(many, to))
+        extra = self._unseen(configurations, 0.0)
+        same = np.asarray([where == to for where in configurations])
+        return ratio.widened(self.priors.interval_stretch, np.where(same, 0.0, extra))
+
+    def belief_beside(
+        self, configurations: Sequence[Configuration], other: Configuration
+    ) -> Belief:
+        """Joint belief about the configurations and, last, one more."""
+        return self._once("beside", configurations, lambda many: self.belief((*many, other)))
+
+    def reference_for(self, percentile: float) -> tuple[Configuration, float] | None:
+        """Where production's own percentile is known, and its value in ms; None where it is not.
+
+        A ratio that telemetry gives for this percentile goes before it.
+        """
+        if any(known == percentile for known, _ in self.workload.tail_ratios):
+            return None
+        at = self.workload.production_at
+        value = dict(self.workload.production_ms).get(percentile)
+        return None if at is None or value is None else (at, value)
+
+    def tail_error(self, percentile: float) -> float:
+        """Relative standard deviation of `tail_ratio` where few invocations tell it; else 0.
+
+        It is that of the quantile of a sample as large as what was pooled and assumed, whose tail
+        falls off exponentially: durations are skewed, and a normal one would be too sure of itself.
+        """
+        if any(known == percentile for known, _ in self.workload.tail_ratios):
+            return 0.0
+        if self.warm is None or self.reference_for(percentile) is not None:
+            return 0.0
+        share = percentile / FULL_PERCENT
+        count = len(self._relative_durations) + _TAIL_PSEUDO_SAMPLES
+        return self.warm.noise_level * math.sqrt(share / (1 - share) / count)
 
     def belief(self, configurations: Sequence[Configuration]) -> Belief:
         """Joint belief about the log mean warm duration of the configurations.

@@ -35,6 +35,8 @@ _ENOUGH_TO_DOUBT = 4
 _QUANTILE_GRID = 41
 _QUANTILE_REACH = 4.5
 _QUANTILE_STRIDE = 4
+_EXACT = 1e-10
+"""The least variance: below it, differences of large numbers mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,10 @@ class Marginal:
         centre = self.means.mean(axis=1, keepdims=True)
         deviations = np.hypot(factor * self.deviations, extra[:, None])
         return Marginal(centre + factor * (self.means - centre), deviations)
+
+    def shifted(self, by: float) -> Marginal:
+        """The same belief about values that are larger by a constant."""
+        return Marginal(self.means + by, self.deviations)
 
     def mean(self) -> Floats:
         """Expected log mean duration, shape (M,)."""
@@ -326,8 +332,22 @@ class Posterior:
         pulled = ((cross[self._node[used]] @ self._inverse[used]) * cross[self._node[used]]).sum(
             axis=2
         )
-        deviations = np.sqrt(np.maximum(prior - pulled, 1e-10))[component].T
+        deviations = np.sqrt(np.maximum(prior - pulled, _EXACT))[component].T
         return Marginal(means, deviations)
+
+    def relative(self, configurations: Sequence[Configuration], to: Configuration) -> Marginal:
+        """Belief about the log of each mean duration divided by the one at `to`: exactly 0 there."""
+        asked = (*configurations, to)
+        means, cross = self._means(asked)
+        memory, arch = np.log(_memory(asked)), _architectures(asked)
+        used, component = np.unique(self._pick_node, return_inverse=True)
+        variance = self._kernel.variance(memory)
+        shared = self._kernel.under_each(memory[:-1], arch[:-1], memory[-1:], arch[-1:])[:, :, 0]
+        prior = (variance[:, :-1] + variance[:, -1:] - 2 * shared)[self._node[used]]
+        differing = (cross[:, :-1] - cross[:, -1:])[self._node[used]]
+        pulled = ((differing @ self._inverse[used]) * differing).sum(axis=2)
+        deviations = np.sqrt(np.maximum(prior - pulled, _EXACT))[component].T
+        return Marginal(means[:-1] - means[-1], deviations)
 
     def belief(self, configurations: Sequence[Configuration]) -> Belief:
         """Joint belief, all nodes collapsed to one normal by their first two moments."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lambda_autotuner.errors import UsageError
-from lambda_autotuner.tuning.decision import Decision, Policy, choose, decide, meets_slo
+from lambda_autotuner.tuning.decision import Decision, Policy, choose, decide, leaning
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Outcome, Sample
 from lambda_autotuner.tuning.gradient import knowledge_gradient
+from lambda_autotuner.tuning.lateness import meets_slo
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import CostUnderSlo, Objective
 from lambda_autotuner.tuning.observation import failing
@@ -263,6 +264,10 @@ class Search:
             chance = chance * meets_slo(self.model, self.objective, candidates)
         best = candidates[int(np.argmax(chance))]
         likely = float(chance.max())
+        if isinstance(self.objective, CostUnderSlo) and likely > 1 - self.policy.confidence:
+            where = self._worth(leaning(self.model, candidates, int(np.argmax(chance))))
+            if where is not None:
+                return Probe(where.memory_mb, where.architecture, 1)
         seen = self._evidence.at(best.memory_mb, best.architecture)
         if likely > 1 - self.policy.confidence and seen.succeeded < _ENOUGH_AT_ONE_SIZE:
             return Probe(best.memory_mb, best.architecture, 1)
@@ -304,12 +309,29 @@ class Search:
             if affordable:
                 return Probe(pick.memory_mb, pick.architecture, 1)
         best = knowledge_gradient(
-            self.model, self.objective, decision, money_usd=money, invocations=left
+            self.model,
+            self.objective,
+            decision,
+            money_usd=money,
+            invocations=left,
+            confidence=self.policy.confidence,
         )
         if best is None:
             return Stop("Nothing that is left to measure is affordable.", "cost")
         where = decision.configurations[best.index]
         return Probe(where.memory_mb, where.architecture, 1)
+
+    def _worth(self, decision: Decision) -> Configuration | None:
+        """What to measure so that some size is known to meet the limit; None where nothing may."""
+        best = knowledge_gradient(
+            self.model,
+            self.objective,
+            decision,
+            money_usd=self._money(decision),
+            invocations=self._invocations_left(),
+            confidence=self.policy.confidence,
+        )
+        return None if best is None else decision.configurations[best.index]
 
     def _unconfirmed(self, decision: Decision) -> Probe | None:
         """A size that a single invocation rules out: that one may have been an accident.

@@ -29,6 +29,10 @@ class Durations(Protocol):
         """Joint belief."""
         ...
 
+    def relative(self, configurations: Sequence[Configuration], to: Configuration) -> Marginal:
+        """Belief about the log of each mean duration divided by the one at `to`."""
+        ...
+
     @property
     def noise_level(self) -> float:
         """Expected relative standard deviation of one invocation."""
@@ -50,6 +54,9 @@ class _Scaled:
         found = self.reference.belief(tuple(configurations))
         return replace(found, mean=found.mean + self.log_scale)
 
+    def relative(self, configurations: Sequence[Configuration], to: Configuration) -> Marginal:
+        return self.reference.relative(tuple(configurations), to)
+
     @property
     def noise_level(self) -> float:
         return self.reference.noise_level
@@ -62,6 +69,7 @@ class _Reference:
         self._posterior = posterior
         self._marginals: dict[tuple[Configuration, ...], Marginal] = {}
         self._beliefs: dict[tuple[Configuration, ...], Belief] = {}
+        self._ratios: dict[tuple[Configuration, ...], Marginal] = {}
         self.noise_level = posterior.noise_level
 
     def marginal(self, configurations: tuple[Configuration, ...]) -> Marginal:
@@ -73,6 +81,12 @@ class _Reference:
         if configurations not in self._beliefs:
             self._beliefs[configurations] = self._posterior.belief(configurations)
         return self._beliefs[configurations]
+
+    def relative(self, configurations: tuple[Configuration, ...], to: Configuration) -> Marginal:
+        key = (*configurations, to)
+        if key not in self._ratios:
+            self._ratios[key] = self._posterior.relative(configurations, to)
+        return self._ratios[key]
 
 
 @dataclass

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from lambda_autotuner.tuning.advice import advise
-from lambda_autotuner.tuning.decision import Decision, Policy, choose, decide, meets_slo
+from lambda_autotuner.tuning.decision import Decision, Policy, choose, decide
 from lambda_autotuner.tuning.evidence import Configuration
 from lambda_autotuner.tuning.infrastructure import infrastructure_lines
+from lambda_autotuner.tuning.lateness import meets_slo
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import CostUnderSlo, FastestWithin, Objective
 from lambda_autotuner.tuning.observation import failing
