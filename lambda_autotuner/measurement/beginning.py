@@ -130,8 +130,8 @@ def production_floor(background: Background) -> tuple[int, str]:
     """The smallest size in MB that production's own memory use allows, and why.
 
     Our events show what they need themselves, not what production's largest need. Where
-    production ran out of memory, and no larger size shows how much it takes, twice that size is
-    the least that is worth trying.
+    production ran out of memory, and neither a larger size nor the spread over many invocations
+    shows how much it takes, twice that size is the least that is worth trying.
     """
     evidence = background.evidence
     floor = memory_floor(evidence, background.workload.memory_headroom)
@@ -139,6 +139,6 @@ def production_floor(background: Background) -> tuple[int, str]:
         (s.configuration.memory_mb for s in evidence.summaries() if s.out_of_memory), default=0
     )
     larger = any(s.succeeded and s.configuration.memory_mb > crashed for s in evidence.summaries())
-    if crashed and not larger:
+    if crashed and not larger and floor.memory_mb <= crashed + 1:
         return 2 * crashed, f"Production ran out of memory at {crashed} MB."
     return floor.memory_mb, floor.reason

@@ -118,7 +118,8 @@ class SizeSummary:
     """What the evidence says about one configuration.
 
     Counts are invocations; `warm_ms` are durations of successful warm invocations and `cold_ms`
-    of successful cold ones without their init, which is in `init_ms`.
+    of successful cold ones without their init, which is in `init_ms`. `used_mb` is Max Memory Used
+    of each successful one that told it.
     """
 
     configuration: Configuration
@@ -132,6 +133,7 @@ class SizeSummary:
     errors: int = 0
     throttled: int = 0
     max_memory_used_mb: int | None = None
+    used_mb: tuple[float, ...] = ()
 
     @property
     def succeeded(self) -> int:
@@ -215,11 +217,11 @@ class _Builder:
     out_of_memory: int = 0
     errors: int = 0
     throttled: int = 0
-    used: int | None = None
+    used: list[float] = field(default_factory=list)
 
     def add(self, sample: Sample) -> None:
         if sample.max_memory_used_mb is not None and sample.outcome is Outcome.OK:
-            self.used = max(self.used or 0, math.ceil(sample.max_memory_used_mb))
+            self.used.append(sample.max_memory_used_mb)
         match sample.outcome:
             case Outcome.OK if sample.init_ms is not None:
                 self.cold.append((sample.duration_ms, sample.init_ms))
@@ -246,7 +248,8 @@ class _Builder:
             out_of_memory=self.out_of_memory,
             errors=self.errors,
             throttled=self.throttled,
-            max_memory_used_mb=self.used,
+            max_memory_used_mb=math.ceil(max(self.used)) if self.used else None,
+            used_mb=tuple(self.used),
         )
 
 

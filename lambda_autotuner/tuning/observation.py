@@ -21,6 +21,8 @@ _ERRORS_TO_EXCLUDE = 2
 _DRIFT_SD = 0.03
 _COLD_SPREAD = 0.06
 _COLD_SHAPE = 0.3
+_TOLERATED_KILLED_SHARE = 0.002
+_ENOUGH_TO_SEE_A_SPREAD, _ENOUGH_ABOVE, _PROVEN = 50, 15, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,71 @@ class MemoryFloor:
 def memory_floor(evidence: Evidence, headroom: float) -> MemoryFloor:
     """Sizes that ran are allowed; untried smaller ones must hold what was used plus headroom.
 
+    Where many invocations tell their memory, any size must hold nearly all of their spread, too: one
+    invocation that ran does not show that one in fifty is killed.
+
     Args:
         evidence: Everything seen.
         headroom: Share of Max Memory Used to be kept free below the smallest size that ran.
     """
+    found = _floor_of_what_ran(evidence, headroom)
+    needed = _floor_of_the_spread(evidence)
+    return found if needed is None or needed.memory_mb <= found.memory_mb else needed
+
+
+def needed_memory_mb(used_mb: Sequence[float], killed: int, size_mb: float) -> float | None:
+    """The memory in MB that all but two in a thousand invocations get by with; None if too few.
+
+    The upper half of Max Memory Used is taken to fall off exponentially, and an invocation that
+    was killed for want of memory to have needed more than there was: the mean excess over the
+    median is the sum of all excesses over the number of those that were seen whole (the estimate
+    of greatest likelihood for censored exponentials). Environments that gather memory over their
+    life, and payloads of many sizes, have such a tail; where memory is always alike, it is short.
+
+    Args:
+        used_mb: Of each invocation that ended well.
+        killed: How many ran out of memory.
+        size_mb: Memory size that they ran on.
+    """
+    total = len(used_mb) + killed
+    if total < _ENOUGH_TO_SEE_A_SPREAD or killed * 2 >= total:
+        return None
+    ordered = np.sort(np.asarray(used_mb, dtype=float))
+    middle = float(ordered[total // 2])
+    above = ordered[total // 2 + 1 :]
+    if len(above) < _ENOUGH_ABOVE:
+        return None
+    excess = float((above - middle).sum()) + killed * max(size_mb - middle, 0.0)
+    return middle + excess / len(above) * math.log(0.5 / _TOLERATED_KILLED_SHARE)
+
+
+def _floor_of_the_spread(evidence: Evidence) -> MemoryFloor | None:
+    """What the spread of memory over many invocations asks for; None where there are too few.
+
+    The size that shows the least counts, as runtimes grow into larger ones; and a size at which
+    hundreds ran, none of which was killed, is room enough.
+    """
+    found = []
+    for summary in evidence.summaries():
+        size = summary.configuration.memory_mb
+        needed = needed_memory_mb(summary.used_mb, summary.out_of_memory, size)
+        if needed is None:
+            continue
+        proven = summary.succeeded >= _PROVEN and not summary.out_of_memory
+        found.append((min(needed, size) if proven else needed, summary))
+    if not found:
+        return None
+    needed, summary = min(found, key=lambda pair: pair[0])
+    killed = f", and {summary.out_of_memory} ran out of it" if summary.out_of_memory else ""
+    reason = (
+        f"Memory in use spreads up to {max(summary.used_mb):.0f} MB over {len(summary.used_mb)} "
+        f"invocations at {summary.configuration}{killed}; about {math.ceil(needed)} MB are enough "
+        f"for all but {_TOLERATED_KILLED_SHARE:.1%}."
+    )
+    return MemoryFloor(math.ceil(needed), reason, math.ceil(needed))
+
+
+def _floor_of_what_ran(evidence: Evidence, headroom: float) -> MemoryFloor:
     summaries = evidence.summaries()
     crashed = max((s.configuration.memory_mb for s in summaries if s.out_of_memory), default=0)
     ran = [s for s in summaries if s.succeeded and s.configuration.memory_mb > crashed]
