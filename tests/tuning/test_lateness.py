@@ -151,6 +151,8 @@ def test_a_search_from_a_size_that_is_too_large_comes_down_to_the_one_that_meets
     found = [search_once(seed, slo) for seed in range(12)]
     assert all(isinstance(answer, Settled) for answer in found)
     picks = [3_008 if a.kind == "keep" else a.proposed.memory_mb for a in found]
-    assert sum(pick <= 2_048 for pick in picks) >= 11, picks
+    assert max(picks) < 3_008, picks
+    assert np.median(picks) <= 1_792, picks
+    assert sum(pick <= 2_048 for pick in picks) >= 8, picks
     late = [pick for pick in picks if mean_ms(pick) * ratio > slo.slo_ms]
     assert len(late) <= 1, picks
