@@ -31,7 +31,8 @@ from lambda_autotuner.tuning.workload import Workload
 # Fewer REPORT lines than this at the size in use say less than the metric over all invocations.
 _ENOUGH_LINES = 20
 _RECENT = timedelta(hours=24)
-_RECENT_LINES = 500
+# As many as the smallest headroom over Max Memory Used asks for, and some that may be unreadable.
+_RECENT_LINES = 320
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ allowed range, whatever that range is made of.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -181,10 +182,17 @@ class Stakes:
 
 def draws(belief: Belief, count: int = _DRAWS) -> Floats:
     """Equally likely log mean durations, shape (count, M); the same ones every time."""
-    rng = np.random.default_rng(20_130_319)
-    normal = rng.standard_normal((count // 2, len(belief.mean)))
-    root = _root(belief.covariance)
-    return np.asarray(belief.mean + np.concatenate([normal, -normal]) @ root.T)
+    # What is drawn for -normal is the mirror image of what is drawn for it.
+    moved = _normals(count // 2, len(belief.mean)) @ _root(belief.covariance).T
+    return np.asarray(np.concatenate([belief.mean + moved, belief.mean - moved]))
+
+
+@functools.lru_cache(maxsize=8)
+def _normals(count: int, size: int) -> Floats:
+    """Standard normal numbers, shape (count, size), not to be written to."""
+    made = np.random.default_rng(20_130_319).standard_normal((count, size))
+    made.flags.writeable = False
+    return np.asarray(made)
 
 
 def _root(covariance: Floats) -> Floats:
