@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -234,7 +235,8 @@ def _means(results: Sequence[Result], name: str) -> dict[str, float]:
         value = getattr(result, name)
         if value is not None:
             values.setdefault(result.question_id, []).append(float(value))
-    return {question: float(np.mean(found)) for question, found in values.items()}
+    # An array for every question's one or few values took most of the time of a comparison.
+    return {question: fmean(found) for question, found in values.items()}
 
 
 def _categories(

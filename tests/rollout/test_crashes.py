@@ -153,8 +153,9 @@ def chosen(make_world, runs: int, seed: int) -> list[tuple[str, int, tuple]]:
 
 
 def test_kill_at_a_tenth_of_the_boundaries(make_world, processes):
-    met = [check_one(make_world, processes, *case) for case in chosen(make_world, 30, seed=6)]
-    assert len(met) == 30
+    # There are 166; `pytest -m soak` dies at every one.
+    met = [check_one(make_world, processes, *case) for case in chosen(make_world, 17, seed=6)]
+    assert len(met) == 17
 
 
 @pytest.mark.soak
