@@ -177,7 +177,7 @@ def _settled(
         "advice": advice,
         "measurement": _measurement(base["measurement"], month),
         "current": today,
-        "notes": _notes(model),
+        "notes": (*_notes(model), *_guessed_tail(model, objective)),
     }
     timeout = next((a.setting["timeout_s"] for a in advice if "timeout_s" in a.setting), None)
     settled = Keep if current is not None and current in tied else Change
@@ -275,6 +275,21 @@ def _constraints(
         )
     )
     return tuple(found)
+
+
+def _guessed_tail(model: Model, objective: Objective) -> tuple[str, ...]:
+    """What an SLO rests on where no invocation is likely to have been beyond its percentile."""
+    if not isinstance(objective, CostUnderSlo) or not model.tail_error(objective.percentile):
+        return ()
+    seen = model.evidence.invocations()
+    if seen * (1 - objective.percentile / FULL_PERCENT) >= 1:
+        return ()
+    return (
+        (
+            f"p{objective.percentile:g} rests on {seen} invocations, too few to show one beyond it: its tail "
+            "is assumed. Production's own percentile, or more invocations, would show it."
+        ),
+    )
 
 
 def _notes(model: Model) -> tuple[str, ...]:

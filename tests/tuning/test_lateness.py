@@ -27,6 +27,7 @@ from lambda_autotuner.tuning.gradient import probe_gains
 from lambda_autotuner.tuning.lateness import meets_slo
 from lambda_autotuner.tuning.posterior import Belief, Marginal
 from lambda_autotuner.tuning.sharing import SharedPosteriors
+from lambda_autotuner.tuning.verdict import conclude
 
 RATES = PriceBook.load().all_rates("us-east-1")
 TODAY = Configuration(3_008)
@@ -156,3 +157,12 @@ def test_a_search_from_a_size_that_is_too_large_comes_down_to_the_one_that_meets
     assert sum(pick <= 2_048 for pick in picks) >= 8, picks
     late = [pick for pick in picks if mean_ms(pick) * ratio > slo.slo_ms]
     assert len(late) <= 1, picks
+
+
+@pytest.mark.parametrize(("percentile", "said"), [(99, True), (50, False)])
+def test_a_percentile_that_too_few_invocations_can_show_is_called_an_assumption(percentile, said):
+    rng = np.random.default_rng(9)
+    seen = model([draw(3_008, rng) for _ in range(20)], production_ms=(), production_at=None)
+    slo = CostUnderSlo(percentile, 900.0)
+    answer = conclude(seen, Space.range(128, 3_008), slo, Policy(), current=TODAY, picture=False)
+    assert any("tail is assumed" in note for note in answer.notes) is said
