@@ -45,6 +45,29 @@ def test_the_facts_are_the_accounts(offline, shared_workspace):
     assert f"{truth.timeout_seconds} s" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("question", "low", "high"),
+    [
+        ("which one is cheaper a month, {}?", "is the cheapest", "is the most expensive"),
+        ("which has less memory, {}?", "has the smallest", "has the largest"),
+        ("which has the shorter timeout: {}?", "has the shortest", "has the longest"),
+        ("which is faster by p95 duration, {}?", "is the fastest", "is the slowest"),
+    ],
+)
+def test_a_comparison_names_the_end_that_was_asked_for(offline, question, low, high):
+    pair = "report-generator-leaky or geo-lookup"
+    text = offline.ask(question.format(pair)).text
+    assert f"geo-lookup {low}" in text
+    assert high not in text
+    other = offline.ask(f"compare {pair} by monthly cost, memory, timeout and p95 duration").text
+    assert f"report-generator-leaky {high}" in other
+
+
+def test_what_a_count_is_for_is_no_question_about_changes(offline):
+    assert "48" in offline.ask("For the audit I need the count of functions.").text
+    assert "journal" in offline.ask("show me the audit trail").text
+
+
 def test_an_unknown_function_is_said_at_once_with_the_nearest_names(offline):
     answer = offline.ask("What is the memory of otp-sendre-x9?")
     assert "otp-sender" in answer.text

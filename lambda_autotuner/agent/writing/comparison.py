@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,19 @@ from lambda_autotuner.agent.turn import Turn
 from lambda_autotuner.agent.writing.figures import count, memory, milliseconds, percent, usd
 
 Show = Callable[[object], str]
+
+_LOW_END = re.compile(
+    r"\b(?:cheap(?:er|est)|less|least|lower|lowest|fewer|fewest|fast(?:er|est)|quick(?:er|est)|small(?:er|est)|short(?:er|est)|light(?:er|est))\b",
+    re.IGNORECASE,
+)
+_LOWEST_WORD = {
+    "is the most expensive": "is the cheapest",
+    "is the slowest": "is the fastest",
+    "has the most": "has the fewest",
+    "has the highest": "has the lowest",
+    "has the largest": "has the smallest",
+    "has the longest": "has the shortest",
+}
 
 # (tool, field, label, how to show it, concepts that ask for it, word for the highest)
 _ROWS: tuple[tuple[str, str, str, Show, tuple[str, ...], str], ...] = (
@@ -132,8 +146,9 @@ _ROWS: tuple[tuple[str, str, str, Show, tuple[str, ...], str], ...] = (
 
 
 def compare(turn: Turn) -> list[str]:
-    """A line for each thing that both have, naming the highest."""
+    """A line for each thing that both have, naming the highest, or the lowest if that is asked."""
     question = turn.question
+    lowest = bool(_LOW_END.search(question.text))
     lines = []
     for tool, field, label, show, concepts, word in _ROWS:
         if _asked(question) and not question.about(*concepts):
@@ -144,7 +159,7 @@ def compare(turn: Turn) -> list[str]:
             if item is not None:
                 values.append((name, item.result.data.get(field), item.citation.number))
         if len(values) > 1:
-            lines.append(_line(label, values, show, word))
+            lines.append(_line(label, values, show, word, lowest=lowest))
     return lines
 
 
@@ -152,11 +167,14 @@ def _asked(question: Question) -> bool:
     return any(question.about(*row[4]) for row in _ROWS)
 
 
-def _line(label: str, values: list[tuple[str, Any, int]], show: Show, word: str) -> str:
+def _line(
+    label: str, values: list[tuple[str, Any, int]], show: Show, word: str, *, lowest: bool
+) -> str:
     shown = ", ".join(f"{name} {show(value)} [{number}]" for name, value, number in values)
     numbers = [(value, name) for name, value, _ in values if isinstance(value, (int, float))]
     verdict = ""
     if word and len(numbers) == len(values):
-        top = max(numbers)
-        verdict = "; equal" if len({value for value, _ in numbers}) == 1 else f"; {top[1]} {word}"
+        _, named = min(numbers) if lowest else max(numbers)
+        told = _LOWEST_WORD[word] if lowest else word
+        verdict = "; equal" if len({value for value, _ in numbers}) == 1 else f"; {named} {told}"
     return f"{label}: {shown}{verdict}."
