@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -18,6 +19,9 @@ import pytest
 
 # As the command does: see cli/main.py.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# A run that was started in the background ignores Ctrl-C, and so would every process it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 REPOSITORY = Path(__file__).resolve().parent.parent
 _FOREIGN = (
     "AWS_",
