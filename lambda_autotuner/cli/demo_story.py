@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,13 @@ import mlflow_integration as tracing
 from lambda_autotuner import fleet, measurement
 from lambda_autotuner.agent import build_agent
 from lambda_autotuner.aws.functions import list_aliases
-from lambda_autotuner.cli.demo_change import Changed, Planned, change_and_verify, draft
+from lambda_autotuner.cli.demo_change import (
+    Changed,
+    NotVerifiedError,
+    Planned,
+    change_and_verify,
+    draft,
+)
 from lambda_autotuner.cli.door import Door
 from lambda_autotuner.cli.live_line import LiveLine
 from lambda_autotuner.cli.trace_tree import trace_tree
@@ -37,9 +44,11 @@ _LOG = logging.getLogger(__name__)
 
 QUESTION = "Which functions cost the most?"
 MEASURED_FUNCTIONS = 3
-# How many functions are measured at most before the best change so far is taken. Under a latency limit
-# a search keeps too large a size once in six, so that a few alone may find nothing to change.
+# How many functions are measured at most before the best change so far is taken: with few there may be
+# nothing to change, since what has the right size, or may not be changed, is left alone.
 CANDIDATES = 10
+# A change that traffic speaks against is undone, as in production, and the next function is looked at.
+ATTEMPTS = 3
 # Invocations a month below which a change could not be verified in the hours that the demo lets pass.
 MINIMUM_TRAFFIC = 200_000
 # Half of what a change may slow p95 by default before it is rolled back.
@@ -59,6 +68,8 @@ class Story:
     curves: Path | None
     found: dict[str, Any] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
+    undone: list[str] = field(default_factory=list)
+    _looked_at: set[str] = field(default_factory=set)
     _begun: float = field(default_factory=time.monotonic)
 
     def tell(self) -> int:
@@ -78,16 +89,27 @@ class Story:
             self.door.say(f"{workspace.banner}; nothing outside this machine is touched")
             self._step("Ask", lambda: self._ask(workspace))
             candidates = self._step("Find", lambda: self._find(workspace)) or []
-            planned = self._step("Measure", lambda: self._measure(workspace, candidates))
+            planned, changed = self._improve(workspace, candidates)
             if (curves := self.curves) is not None:
                 self._step("Measured on AWS", lambda: self._measured(workspace, curves))
-            changed = None
-            if planned is not None:
-                changed = self._step("Change", lambda: self._change(workspace, planned))
             if status.enabled and self.found.get("trace_id"):
                 self._step("Trace", self._trace)
             self._conclude(planned, changed)
         return EXIT_NEGATIVE if self.failed else EXIT_DONE
+
+    def _improve(
+        self, workspace: Workspace, candidates: list[fleet.Row]
+    ) -> tuple[Planned | None, Changed | None]:
+        """Measure and change; where a change is undone, the same with what is left."""
+        for left in reversed(range(ATTEMPTS)):
+            planned = self._step("Measure", lambda: self._measure(workspace, candidates))
+            if planned is None:
+                return None, None
+            change = partial(self._change, workspace, planned, last=not left)
+            changed = self._step("Change", change)
+            if changed is not None or "Change" in self.failed:
+                return planned, changed
+        return None, None
 
     def _step(self, title: str, action: Callable[[], Any]) -> Any:
         """One step; a failure is told in one line and the rest goes on."""
@@ -138,6 +160,9 @@ class Story:
         for row in candidates:
             if row.p95_ms is None or (row.invocations_per_month or 0) < MINIMUM_TRAFFIC:
                 continue
+            if row.function in self._looked_at:
+                continue
+            self._looked_at.add(row.function)
             try:
                 # What no approval would let through is not worth an invocation.
                 draft(workspace, row.function, changes={"memory_mb": row.proposed_mb})
@@ -241,14 +266,26 @@ class Story:
             )
         self.found["measured"] = results
 
-    def _change(self, workspace: Workspace, planned: Planned) -> Changed:
-        """The change as one trace, with each call to the account below it."""
+    def _change(self, workspace: Workspace, planned: Planned, *, last: bool) -> Changed | None:
+        """The change as one trace, with each call to the account below it; None if it was undone.
+
+        Raises:
+            NotVerifiedError: it was undone, and there is no other attempt.
+        """
         sized = planned.sized
         inputs = {"function": sized.function, "recommendation": sized.verdict}
         with tracing.create_trace_context(
             name="change", span_type="CHAIN", inputs=inputs, attributes={"workflow": "demo"}
         ) as span:
-            changed = change_and_verify(self.door, workspace, planned.plan)
+            try:
+                changed = change_and_verify(self.door, workspace, planned.plan)
+            except NotVerifiedError as error:
+                span.set_outputs({"undone": str(error)})
+                if last:
+                    raise
+                self.undone.append(str(error))
+                self.door.say("Undone, as in production; the next function is looked at.")
+                return None
             span.set_outputs(changed.to_dict())
         return changed
 
@@ -270,6 +307,9 @@ class Story:
         self.door.err.rule(Text("What happened", "bold"), align="left", style="cyan")
         if planned is not None:
             say(f"Found:   {planned.sized.function}: {planned.sized.verdict}")
+        for message in self.undone:
+            say(f"Undone:  {message}")
+        self.found["undone"] = self.undone
         if changed is not None:
             say(f"Changed: {changed.summary}")
             self.found["change"] = changed.to_dict()

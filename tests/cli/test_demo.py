@@ -5,9 +5,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
+
+from lambda_autotuner.cli import demo_story
+from lambda_autotuner.cli.demo_change import Changed, NotVerifiedError
+from lambda_autotuner.cli.door import Door
+from lambda_autotuner.workspace import Workspace, prepare_state_dir, private_workspace
+
+if TYPE_CHECKING:
+    from lambda_autotuner.rollout import Plan, Watched
 
 COMMAND = Path(sys.executable).with_name("lambda-autotuner")
 
@@ -92,3 +102,35 @@ def test_a_missing_curves_file_is_one_line(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "nowhere.csv does not exist" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("bad", [1, demo_story.ATTEMPTS])
+def test_a_change_that_traffic_speaks_against_is_undone_and_the_next_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, bad: int
+) -> None:
+    seen: list[str] = []
+
+    def watched(_door: Door, _workspace: Workspace, plan: Plan) -> Changed:
+        seen.append(plan.title)
+        if len(seen) <= bad:
+            raise NotVerifiedError(f"{plan.title} was not kept: p95 is too slow")
+        return Changed(plan, cast("Watched", SimpleNamespace(to_dict=dict)))
+
+    monkeypatch.setattr(demo_story, "change_and_verify", watched)
+    door = Door()
+    prepare_state_dir(door.settings.state_dir)
+    story = demo_story.Story(door, None)
+    with private_workspace(door.settings) as workspace:
+        planned, changed = story._improve(workspace, story._find(workspace))
+    assert planned is not None
+    assert len(seen) == len({title.split(":")[0] for title in seen})
+    if bad < demo_story.ATTEMPTS:
+        assert len(seen) == bad + 1
+        assert story.undone == [f"{seen[0]} was not kept: p95 is too slow"]
+        assert changed is not None
+        assert changed.plan is planned.plan
+        assert story.failed == []
+    else:
+        assert len(seen) == demo_story.ATTEMPTS
+        assert changed is None
+        assert story.failed == ["Change"]
