@@ -15,7 +15,12 @@ import numpy as np
 from scipy.special import ndtri
 
 from lambda_autotuner.tuning.decision import Decision, Stakes, draws, duration_share, log_costs
-from lambda_autotuner.tuning.lateness import limited_gains, told_of_promising
+from lambda_autotuner.tuning.lateness import (
+    NODE_WEIGHTS,
+    NODES,
+    limited_gains,
+    told_of_promising,
+)
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import (
     CostUnderSlo,
@@ -27,10 +32,6 @@ from lambda_autotuner.tuning.objective import (
 from lambda_autotuner.tuning.posterior import Belief
 from lambda_autotuner.tuning.units import Floats
 
-# The integrand is piecewise linear, so that a plain grid is exact but for its bends. It reaches far
-# out: where only a great surprise turns the decision, near nodes alone would find no gain at all.
-_NODES = np.linspace(-4.5, 4.5, 31)
-_NODE_WEIGHTS = np.exp(-0.5 * _NODES**2) / np.exp(-0.5 * _NODES**2).sum()
 _FEW_NODES = 7
 _REPLICATES = (1, 3)
 _REPLICATES_UNDER_LIMIT = (1, 3, 8)
@@ -78,7 +79,7 @@ def knowledge_gradient(
     """
     price = decision.expected_cost
     smooth = not isinstance(objective, FastestWithin)
-    # With a cliff most of the gain lies at dear sizes that are safe, and only their price says no.
+    # With a window most of the gain lies at dear sizes that are safe, and only their price says no.
     burden = _burden(price, money_usd, invocations) if smooth else price
     best, best_rate = None, -math.inf
     for replicates in _looked_ahead(objective):
@@ -160,8 +161,8 @@ def _linear_gains(score: Floats, step: Floats) -> Floats:
         step: How far a probe at n moves the score of m per standard deviation of what it shows,
             shape (M, N).
     """
-    ahead = score[:, None, None] + step[:, :, None] * _NODES
-    return np.asarray(np.maximum(score.min() - ahead.min(axis=0) @ _NODE_WEIGHTS, 0.0))
+    ahead = score[:, None, None] + step[:, :, None] * NODES
+    return np.asarray(np.maximum(score.min() - ahead.min(axis=0) @ NODE_WEIGHTS, 0.0))
 
 
 def _sampled_gains(

@@ -20,6 +20,11 @@ from lambda_autotuner.tuning.objective import CostUnderSlo
 from lambda_autotuner.tuning.posterior import Belief, Marginal
 from lambda_autotuner.tuning.units import Floats
 
+# What a probe may show, in standard deviations. Integrands are piecewise linear, so that a plain grid is
+# exact but for their bends. It reaches far out: where only a great surprise turns the decision, near
+# nodes alone would find no gain at all.
+NODES = np.linspace(-4.5, 4.5, 31)
+NODE_WEIGHTS = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
 _LEAST_SD = 1e-9
 _NO_PICK = 1.0
 
@@ -133,8 +138,3 @@ def told_of_promising(
     spread = np.sqrt(np.diag(belief.covariance)[:many] + belief.noise_variance[:many])
     moved = (weights @ belief.covariance[:, :many])[best] / spread
     return np.asarray(moved**2)
-
-
-# Far enough out for surprises that alone turn a decision.
-NODES = np.linspace(-4.5, 4.5, 31)
-NODE_WEIGHTS = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
