@@ -32,6 +32,7 @@ _CUT = "…"
 _SPAN_TYPE = "mlflow.spanType"
 _INTEGERS = 2**63
 _LONG_NUMBER = re.compile(r"\d{19}")
+_DEPTH = 100
 
 
 def cut(text: Any, limit: int) -> str:
@@ -96,6 +97,9 @@ def _attribute(value: Any) -> Any:
     """Look into an attribute, which is JSON text: a back end may take its value out."""
     if not isinstance(value, str):
         return _number(value)
+    if _is_deep(value):
+        # Plain JSON text would be taken apart by the server, which looks into strings as well.
+        return json.dumps(f"nested deeper than {_DEPTH}: {value}")
     if "\\u0000" not in value and "\\ud" not in value and not _LONG_NUMBER.search(value):
         return value
     try:
@@ -103,6 +107,31 @@ def _attribute(value: Any) -> Any:
     except (ValueError, RecursionError):
         # No JSON, or a number of more digits than Python reads: the text itself is the value.
         return json.dumps(value)
+
+
+def _is_deep(text: str) -> bool:
+    """Say whether JSON nests deeper than a back end follows, which takes it apart by recursion.
+
+    Whether Python itself gives up on such a text before that depends on its version.
+    """
+    if text.count("{") + text.count("[") <= _DEPTH:
+        return False
+    try:
+        level = [json.loads(text)]
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    for _ in range(_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _number(value: Any) -> Any:

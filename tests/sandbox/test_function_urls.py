@@ -103,7 +103,8 @@ def test_throttles_and_failures_have_their_statuses(functions):
     functions.create_function_url_config(FunctionName="timeout-loop", AuthType="NONE")
     open_to_all(functions, "timeout-loop")
     url = functions.get_function_url_config(FunctionName="timeout-loop")["FunctionUrl"]
-    assert 502 in {fetch(url)[0] for _ in range(8)}
+    # Only some of its invocations run into the timeout.
+    assert any(fetch(url)[0] == 502 for _ in range(64))
     functions.put_function_concurrency(FunctionName="timeout-loop", ReservedConcurrentExecutions=0)
     assert fetch(url)[0] == 429
 
@@ -232,7 +233,7 @@ def test_response_streams(functions):
     tail = base64.b64decode(events[-1]["InvokeComplete"]["LogResult"]).decode()
     assert tail.splitlines()[-1].startswith("REPORT RequestId: ")
     complete: dict[str, str] = {}
-    for _ in range(10):
+    for _ in range(64):
         answer = functions.invoke_with_response_stream(FunctionName="timeout-loop")
         complete = read(answer)[-1]["InvokeComplete"]
         if complete:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -204,3 +205,12 @@ def test_masking_takes_time_in_proportion_to_length():
         ratio = min(seconds(text) for _ in range(2)) / max(seconds(short[name]), 0.01)
         slow[name] = round(ratio, 1)
     assert max(slow.values()) < 9, slow
+
+
+@pytest.mark.parametrize(("depth", "kept"), [(3, True), (90, True), (101, False), (50_000, False)])
+def test_what_nests_too_deep_for_a_back_end_goes_there_as_text(depth: int, *, kept: bool) -> None:
+    wide = '{"wide": [' + ", ".join(['{"a": [1]}'] * 300) + "]}"
+    deep = '{"d": ' * depth + "1" + "}" * depth
+    attributes = fitting.span({"attributes": {"deep": deep, "wide": wide}})["attributes"]
+    assert attributes["wide"] == wide
+    assert attributes["deep"] == (deep if kept else json.dumps(f"nested deeper than 100: {deep}"))
