@@ -273,6 +273,7 @@ class Client:
     connection: http.client.HTTPConnection
     parts: SplitResult
     proxy: Proxy | None = None
+    answered: bool = False
 
     def get(self, path: str) -> tuple[int, dict[str, Any] | None, str]:
         """Return the status, the JSON object (None when it is none) and where it points to."""
@@ -288,8 +289,7 @@ class Client:
         if self.proxy is not None:
             headers |= self.proxy.headers
             target = absolute(self.parts, target)
-        self.connection.request("GET", target, headers=headers)
-        answer = self.connection.getresponse()
+        answer = self._exchange(target, headers)
         body = answer.read(_MAX_BODY)
         if answer.status in _BUSY:
             self.walk.retry_after_seconds = retry_after(answer.getheader("Retry-After"))
@@ -301,6 +301,19 @@ class Client:
             data = None
         place = answer.getheader("Location") or ""
         return answer.status, data if isinstance(data, dict) else None, place
+
+    def _exchange(self, target: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        first, self.answered = not self.answered, True
+        try:
+            self.connection.request("GET", target, headers=headers)
+            return self.connection.getresponse()
+        except http.client.RemoteDisconnected:
+            raise
+        except (ConnectionResetError, BrokenPipeError) as error:
+            if not (first and isinstance(self.connection.sock, ssl.SSLSocket)):
+                raise
+            # TLS 1.3 is agreed on, for us, before the server has seen that our certificate is missing.
+            raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, error.strerror or str(error)) from error
 
 
 def _check_experiment(walk: _Walk, client: Client) -> None:

@@ -187,8 +187,10 @@ def tls_error(destination: Destination, address: str, error: ssl.SSLError) -> Pr
         if destination.kind == "databricks"
         else "MLFLOW_TRACKING_SERVER_CERT_PATH"
     )
-    said = str(getattr(error, "verify_message", "") or error.reason or error)
-    text = f"{said} {error.reason or ''}".lower().replace("_", " ")
+    # Only errors of OpenSSL's own have a reason.
+    reason = str(getattr(error, "reason", None) or "")
+    said = str(getattr(error, "verify_message", "") or reason or error.strerror or error)
+    text = f"{said} {reason}".lower().replace("_", " ")
     if "certificate required" in text or "handshake failure" in text:
         return ProbeError(
             "tls",
