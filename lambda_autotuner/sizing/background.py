@@ -24,12 +24,14 @@ from lambda_autotuner.sizing.telemetry import (
     telemetry_sample,
     workload_of,
 )
-from lambda_autotuner.tuning.evidence import Configuration, Evidence, Sample
+from lambda_autotuner.tuning.evidence import Configuration, Evidence, Outcome, Sample
 from lambda_autotuner.tuning.units import Architecture
 from lambda_autotuner.tuning.workload import Workload
 
 # Fewer REPORT lines than this at the size in use say less than the metric over all invocations.
 _ENOUGH_LINES = 20
+# A mean over all invocations is one of warm ones that ended well where hardly any other was seen.
+_OTHERS_IN_THE_MEAN = 0.02
 _RECENT = timedelta(hours=24)
 # As many as the smallest headroom over Max Memory Used asks for, and some that may be unreadable.
 _RECENT_LINES = 320
@@ -137,16 +139,32 @@ def _samples(
             notes.append(f"Earlier versions could not be read: {error.message}")
     samples = report_samples(lines, architecture=current.architecture, by_version=by_version)
     here = sum(sample.configuration == current for sample in samples)
-    if here < _ENOUGH_LINES and len({s.configuration for s in samples} - {current}) == 0:
-        whole = telemetry_sample(telemetry, configuration)
-        if whole is not None and whole.weight > here:
-            samples.append(whole)
+    whole = telemetry_sample(telemetry, configuration)
+    sampled = not (reports.complete or telemetry.partial)
+    if whole is not None and whole.weight > here and _tells_more(samples, current, sampled=sampled):
+        samples.append(whole)
     if not telemetry.invocations and not samples:
         where = f" under {qualifier}" if qualifier else ""
         notes.append(
             f"Nobody invoked it{where} in the window, so there is no evidence, no volume and nothing to save."
         )
     return samples, notes
+
+
+def _tells_more(samples: list[Sample], current: Configuration, *, sampled: bool) -> bool:
+    """Whether the mean of the metric says more about warm invocations than the lines do.
+
+    A sample of lines misses what happens seldom and what only some hours have; the metric has every
+    invocation, but cold and failed ones are among them, and those of other sizes.
+    """
+    elsewhere = sum(sample.configuration != current for sample in samples)
+    if len(samples) - elsewhere < _ENOUGH_LINES:
+        return elsewhere == 0
+    others = sum(
+        sample.configuration != current or sample.cold or sample.outcome is not Outcome.OK
+        for sample in samples
+    )
+    return sampled and others <= _OTHERS_IN_THE_MEAN * len(samples)
 
 
 def _workload(

@@ -99,6 +99,8 @@ _TRAITS = {"bandwidth": 0.08, "other_knee": 0.10, "stepped": 0.07, "parallel": 0
 """Share of the shapes with one trait beside work and waiting; a function rarely has two."""
 _SUMS = 0.4
 """Share of the shapes whose waiting and work simply add up."""
+_LEAST_LOGIT, _MOST_LOGIT = 3.0, 6.0
+"""How far the logit of the waiting share reaches down and up."""
 _ALL_CORES = 0.4
 """Share of parallel shapes that use every core there is; the others use 2 to 5."""
 
@@ -114,15 +116,17 @@ def _having(trait: str, draw: Floats) -> np.ndarray:
 def ensemble(count: int = 1_024) -> Ensemble:
     """The ensemble that the posterior works with: the same every time.
 
-    Half of the shapes are work and waiting alone: waiting between 0.1 % and 99.9 % of the duration
-    at one vCPU (drawn on the logit scale), overlapped more sharply than a sum in three of five.
+    Half of the shapes are work and waiting alone: waiting between 5 % and 99.8 % of the duration at
+    one vCPU (drawn on the logit scale), overlapped more sharply than a sum in three of five. Less
+    waiting than that cannot be seen below several cores, and more of it nowhere: shapes beyond
+    would repeat one answer, and outvote the optima in between (docs/decisions/0011).
     Each of the others has one more trait: bound by something slower than processor share, a knee
     elsewhere than at 1,769 MB, parallel work (smooth, or in steps of visible cores), or a heap
     close to its limit.
     """
     point = _sequence(count)
     trait, amount, kind = point[:, 3], point[:, 4], point[:, 5]
-    waiting = 1.0 / (1.0 + np.exp(7.0 - 14.0 * point[:, 0]))
+    waiting = 1.0 / (1.0 + np.exp(_LEAST_LOGIT - (_MOST_LOGIT + _LEAST_LOGIT) * point[:, 0]))
     overlap = np.exp(np.log(24.0) * np.maximum(0.0, (point[:, 1] - _SUMS) / (1 - _SUMS)))
     bandwidth = 0.3 + 0.64 * amount
     exponent = np.where(_having("bandwidth", trait), bandwidth, 0.94 + 0.2 * point[:, 2])

@@ -31,8 +31,8 @@ def error(used_mb, *, asked_mb):
 
 
 def test_what_is_slow_for_lack_of_room_does_not_bend_the_law_elsewhere():
-    assert abs(error(USED, asked_mb=1_408)) < 0.1
-    assert error(None, asked_mb=1_408) < -0.2
+    assert abs(error(USED, asked_mb=1_408)) < 0.06
+    assert error(None, asked_mb=1_408) < -0.08
 
 
 def test_what_was_measured_without_room_is_believed_there():
