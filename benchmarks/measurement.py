@@ -124,7 +124,8 @@ def score(
     interval = answer.proposed.cost_usd
     actual = cost(truth, pick, side, rate)
     if not costs:
-        return Score(**base, pick_mb=pick, unsafe=True)
+        # Where every size fails there is no best one; only a change is a wrong answer.
+        return Score(**base, pick_mb=pick, unsafe=answer.kind != "keep")
     best = min(costs, key=costs.__getitem__)
     return Score(
         **base,
@@ -185,7 +186,7 @@ def known_configuration(result: Sized) -> Any:
 
 def summary(scores: list[Score]) -> dict[str, Any]:
     """The figures that are claimed."""
-    picked = [s for s in scores if s.regret_pct is not None]
+    picked = [s for s in scores if s.regret_pct is not None or s.unsafe]
     regrets = np.array([_BEYOND if s.unsafe else s.regret_pct or 0.0 for s in picked])
     covered = [s.covered for s in picked if s.covered is not None]
     return {

@@ -16,7 +16,9 @@ _CENSORED_STRETCH = 1.5
 _CENSORED_SD = 0.3
 _SMALLEST_MS = 0.01
 _TOLERATED_TIMEOUT_SHARE = 0.02
-_METRIC_SD = 0.02
+# How far the mean of a metric, cold and failed invocations included, may be from that of warm ones:
+# without lines that show how few those are, and with them.
+_METRIC_SD, _METRIC_SD_BESIDE_LINES, _LINES_THAT_SHOW = 0.02, 0.003, 20
 _ERRORS_TO_EXCLUDE = 2
 _DRIFT_SD = 0.03
 _COLD_SPREAD = 0.06
@@ -87,7 +89,8 @@ def _observations(rows: Iterable[_Row], used_mb: float | None) -> Observations |
         centre = float(single.mean()) if len(single) else mean
         scatter = float((((single - centre) / centre) ** 2).sum())
         freedom = max(len(single) - 1.0, 0.0)
-        extra = row.extra + (_METRIC_SD**2 if len(single) < len(values) else 0.0)
+        metric = _METRIC_SD if len(single) < _LINES_THAT_SHOW else _METRIC_SD_BESIDE_LINES
+        extra = row.extra + (metric**2 if len(single) < len(values) else 0.0)
         columns.append((np.log(mean), float(row.weights.sum()), scatter, freedom, extra, row.cold))
     log_mean, count, scatter, freedom, extra, cold = np.asarray(columns).T
     where = tuple(row.where for row in known)

@@ -20,6 +20,7 @@ from lambda_autotuner.tuning.evidence import Configuration, Evidence
 from lambda_autotuner.tuning.gradient import probe_gains
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import Objective
+from lambda_autotuner.tuning.observation import failing
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates
 from lambda_autotuner.tuning.priors import Priors
 from lambda_autotuner.tuning.recommendation import NeedMoreData, Recommendation, Settled
@@ -127,7 +128,11 @@ def _against(model: Model, decision: Decision | None, policy: Policy) -> tuple[s
         )
     found += [
         text
-        for text in (_crowded(model, picked), _below_the_floor(model, decision))
+        for text in (
+            _crowded(model, picked),
+            _hanging(model, picked),
+            _below_the_floor(model, decision),
+        )
         if text is not None
     ]
     smallest = min(s.configuration.memory_mb for s in model.evidence.summaries())
@@ -147,6 +152,22 @@ def _crowded(model: Model, picked: Configuration) -> str | None:
     return (
         f"{picked} leaves little room above the {min(used)} MB that were used; whether collecting "
         "garbage slows it down there shows only when it runs."
+    )
+
+
+def _hanging(model: Model, picked: Configuration) -> str | None:
+    """Invocations that are cut off may wait for what no memory size brings."""
+    summaries = model.evidence.summaries()
+    if any(s.configuration == picked and s.succeeded for s in summaries):
+        return None
+    cut = [s for s in summaries if s.timeouts_ms and failing(s) is not None]
+    if not cut:
+        return None
+    worst = max(cut, key=lambda s: len(s.timeouts_ms))
+    tried = worst.succeeded + worst.failed
+    return (
+        f"{len(worst.timeouts_ms)} of {tried} invocations timed out at {worst.configuration}; "
+        f"whether {picked} ends that shows only when it runs."
     )
 
 

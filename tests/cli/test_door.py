@@ -23,6 +23,18 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
     )
 
 
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    module = [sys.executable, "-m", "lambda_autotuner"]
+    found = subprocess.run(
+        [*module, "--version"], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert found.stdout == run("--version", cwd=tmp_path).stdout != ""
+    wrong = subprocess.run(
+        [*module, "scan", "--nope"], capture_output=True, cwd=tmp_path, check=False
+    )
+    assert wrong.returncode == run("scan", "--nope", cwd=tmp_path).returncode == 2
+
+
 def test_help_lists_every_verb_without_importing_them(tmp_path: Path) -> None:
     from lambda_autotuner.cli.main import VERBS
 

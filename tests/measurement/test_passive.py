@@ -19,7 +19,7 @@ from lambda_autotuner.sandbox.process import SandboxProcess
 from lambda_autotuner.sandbox.truth import Truth
 from lambda_autotuner.settings import Settings, load_settings
 from lambda_autotuner.sizing.telemetry import headroom
-from lambda_autotuner.tuning import Configuration, NeedMoreData, Settled
+from lambda_autotuner.tuning import Configuration, NeedMoreData, Outcome, Settled
 
 CHOICES = Choices.from_settings(Settings())
 
@@ -44,6 +44,19 @@ def test_what_is_committed_holds_what_production_uses(account: Account, name: st
         assert isinstance(result.answer, NeedMoreData)
         assert result.answer.invocations
         assert result.answer.missing
+
+
+@pytest.mark.parametrize(("name", "told"), [("static-site-router", True), ("csv-import", False)])
+def test_the_mean_of_all_invocations_counts_where_hardly_any_failed_or_was_cold(
+    account: Account, name: str, *, told: bool
+) -> None:
+    result = measurement.recommend(account, name, choices=CHOICES)
+    lines = [s for s in result.evidence if s.source == "report_line"]
+    others = sum(s.cold or s.outcome is not Outcome.OK for s in lines)
+    assert (others <= 0.02 * len(lines)) is told
+    weights = [s.weight for s in result.evidence if s.source == "metric"]
+    assert bool(weights) is told
+    assert all(weight > len(result.evidence) for weight in weights)
 
 
 def test_a_function_that_nobody_calls(account: Account) -> None:

@@ -122,6 +122,14 @@ def test_out_of_memory_in_the_logs_forbids_that_size():
     assert size.memory_mb >= 512
 
 
+def test_more_memory_is_no_promise_for_what_times_out():
+    seen = lines(128, 40, 300, used=60)
+    cut = [Sample(128, "x86_64", 3_000.0, Outcome.TIMEOUT, source="report_line") for _ in range(12)]
+    answer = passive([*seen, *cut], current=Configuration(128))
+    assert isinstance(answer, NeedMoreData)
+    assert any("12 of 312 invocations timed out" in reason for reason in answer.missing)
+
+
 def test_no_traffic_at_all_needs_data():
     answer = passive([])
     assert isinstance(answer, NeedMoreData)
