@@ -16,6 +16,7 @@ from lambda_autotuner.sizing.choices import current_of
 from lambda_autotuner.tuning.evidence import Evidence
 from lambda_autotuner.tuning.pricing import Rates
 from lambda_autotuner.tuning.recommendation import (
+    MEMORY_FLOOR,
     Answer,
     Change,
     Infeasible,
@@ -131,7 +132,7 @@ def verdict_of(answer: Answer, configuration: FunctionConfiguration) -> str:
             return f"Keep {now}: nothing allowed is known to be better by more than the tolerance."
         case Change():
             target = f"{answer.proposed.memory_mb} MB {answer.proposed.architecture}"
-            return f"Change {now} to {target}.{_money(answer)}"
+            return f"Change {now} to {target}.{_too_small(answer, configuration)}{_money(answer)}"
         case NeedMoreData():
             more = (
                 f" About {answer.invocations} invocations would settle it."
@@ -144,12 +145,25 @@ def verdict_of(answer: Answer, configuration: FunctionConfiguration) -> str:
     return answer.kind
 
 
+def _too_small(answer: Settled, configuration: FunctionConfiguration) -> str:
+    """Why today's size does not do, where it holds too little memory."""
+    reasons = (
+        f" {constraint.reason}"
+        for constraint in answer.constraints
+        if constraint.name == MEMORY_FLOOR and constraint.limit > configuration.memory_mb
+    )
+    return next(reasons, "")
+
+
 def _money(answer: Settled) -> str:
     share, month = answer.saving_pct, answer.saving_month_usd
     if share is None:
         return ""
-    word = "saves" if share.value >= 0 else "costs"
-    text = f" It {word} {abs(share.value):.1f} % of the cost of an invocation"
+    amount = f"{abs(share.value):.1f} %"
+    if share.value >= 0:
+        text = f" It saves {amount} of the cost of an invocation"
+    else:
+        text = f" It costs {amount} more an invocation"
     if month is not None:
         text += f", ${abs(month.value):,.2f} a month ({_range(month)})"
     current = answer.current

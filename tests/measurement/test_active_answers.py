@@ -123,6 +123,7 @@ def test_sizes_that_run_out_of_memory_are_censored_not_fatal(
     assert isinstance(result.answer, Settled)
     assert result.answer.proposed.memory_mb >= 900
     assert Outcome.OUT_OF_MEMORY in {s.outcome for s in result.evidence}
+    assert "Out of memory at" in result.verdict
 
 
 def test_a_function_that_always_times_out(
