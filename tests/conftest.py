@@ -34,6 +34,12 @@ _FOREIGN = (
 )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: many tests wait for servers and processes of their own."""
+    available = getattr(os, "sched_getaffinity", None)
+    return (len(available(0)) if available else os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A test starts from nothing: the developer's own credentials and settings do not count."""
