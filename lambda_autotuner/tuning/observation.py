@@ -20,7 +20,9 @@ _TOLERATED_TIMEOUT_SHARE = 0.02
 # without lines that show how few those are, and with them.
 _METRIC_SD, _METRIC_SD_BESIDE_LINES, _LINES_THAT_SHOW = 0.02, 0.003, 20
 _ERRORS_TO_EXCLUDE = 2
-_DRIFT_SD = 0.03
+# How far windows of telemetry apart in time differ: single benchmark runs a month apart do by 5 %
+# each (one in six cells moved by more than 10 %), and a window averages over many days.
+_DRIFT_SD = 0.02
 _COLD_SPREAD = 0.06
 _COLD_SHAPE = 0.3
 _TOLERATED_KILLED_SHARE = 0.002

@@ -191,6 +191,9 @@ class Posterior:
         kernels += _COLD_OFFSET_SD**2 * np.outer(seen.cold, seen.cold)
         residual = (seen.log_mean - _COLD_OFFSET * seen.cold)[:, None]
         residual = residual - self._shapes.rows(self._size)
+        # Periods change durations by a few percent, so the scale may be taken without them.
+        self._scale = residual.mean(axis=0)
+        residual -= self._metering(self._shapes, self._size, self._scale)
         self._centre = residual.mean(axis=0)
         residual -= self._centre
         prior = np.log([node.weight for node in nodes])[self._node]
@@ -288,6 +291,17 @@ class Posterior:
         chosen = np.minimum(np.searchsorted(edges, at), weight.size - 1)
         self._pick_node, self._pick_column = np.unravel_index(chosen, weight.shape)
         self._pick_shape = self._plausible[self._pick_column]
+        self._picked = self._shapes.subset(self._pick_shape)
+
+    def _metering(self, shapes: Ensemble, memory_mb: Floats, log_scale: Floats) -> Floats | float:
+        """What periods change; nothing where one size alone is known.
+
+        That tells nothing of the shape, and leaving periods out makes functions that are known
+        from one size differ by their scale alone, which is what a scan of thousands rests on.
+        """
+        if len(np.unique(self._size)) == 1:
+            return 0.0
+        return shapes.metering(memory_mb, log_scale)
 
     def _means(self, configurations: Sequence[Configuration]) -> tuple[Floats, Floats]:
         """Component means, shape (M, K), and cross covariances under every residual node, (J, M, k).
@@ -299,10 +313,10 @@ class Posterior:
             return self._asked[1], self._asked[2]
         size, arch = _memory(configurations), _architectures(configurations)
         cross = self._kernel.under_each(np.log(size), arch, self._memory, self._arch)
-        if len(size) < _FEW_SIZES:
-            shapes = self._shapes.rows(size)[:, self._pick_shape]
-        else:
-            shapes = self._shapes.subset(self._pick_shape).log_duration(size)
+        picked = self._picked
+        few = len(size) < _FEW_SIZES
+        shapes = self._shapes.rows(size)[:, self._pick_shape] if few else picked.log_duration(size)
+        shapes = shapes + self._metering(picked, size, self._scale[self._pick_shape])
         solved = self._solved[self._pick_node, :, self._pick_column]
         pulled = np.empty_like(shapes)
         of_component = self._node[self._pick_node]

@@ -1,8 +1,10 @@
 """One posterior for all functions whose evidence differs in nothing but the scale of durations.
 
-The law works on ratios and the scale is unknown beforehand, so evidence that is slower by a factor
-moves every believed duration by that factor and changes nothing else. A whole account's functions
-are mostly known from one memory size each: there is one posterior a size, not one a function.
+Where one memory size is known, the law works on ratios and the scale is unknown beforehand, so
+evidence that is slower by a factor moves every believed duration by that factor and changes nothing
+else. A whole account's functions are mostly known from one memory size each: there is one posterior
+a size, not one a function. With more sizes the scale tells what periods of processor time change,
+and each function has a posterior of its own.
 """
 
 from __future__ import annotations
@@ -97,6 +99,8 @@ class SharedPosteriors:
 
     def __call__(self, seen: Observations, priors: Priors) -> Durations:
         """The posterior of observations; the same priors are expected every time."""
+        if len({where.memory_mb for where in seen.configurations}) > 1:
+            return Posterior(seen, priors)
         scale = float(seen.log_mean[0])
         reference = replace(seen, log_mean=seen.log_mean - scale)
         key = tuple(_value(getattr(reference, item.name)) for item in fields(reference))
