@@ -7,7 +7,7 @@ A shape is, with m the memory size and v = m / knee,
     c(m) = 1 - p + p / min(v, threads)                  for v > 1  (Amdahl's law), or
     c(m) = 1 - p + p / min(cores(m), threads)           for work that is split by visible cores
 
-Half of the shapes are metered: below its whole core a thread runs at full speed until the quota of a
+Three in four shapes are metered: below its whole core a thread runs at full speed until the quota of a
 20 ms period is used and pauses until the next, so the last period's pause is never waited for. For
 work of c ms at a share v, that saves on average
 
@@ -133,8 +133,12 @@ _SUMS = 0.4
 """Share of the shapes whose waiting and work simply add up."""
 _LEAST_LOGIT, _MOST_LOGIT = 3.0, 6.0
 """How far the logit of the waiting share reaches down and up."""
-_METERED = 0.5
-"""Share of the shapes that feel the periods in which processor time is handed out."""
+_METERED = 0.75
+"""Share of the shapes that feel the periods in which processor time is handed out.
+
+Every thread that works for longer than its quota does; what is left out stands for work in bursts
+between waiting, which stays within it.
+"""
 _ALL_CORES = 0.4
 """Share of parallel shapes that use every core there is; the others use 2 to 5."""
 

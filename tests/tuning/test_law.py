@@ -63,7 +63,7 @@ def test_metering_shortens_work_only_and_only_below_a_whole_core():
         # Half a period is the most that is saved, however work and waiting overlap.
         saved = -np.expm1(found) * scale * np.exp(shapes.log_duration(sizes))
         assert np.all(saved[:, shapes.pressure_mb == 0] <= PERIOD_MS / 2 + 1e-6)
-    assert abs(ensemble().metered.mean() - 0.5) < 0.02
+    assert abs(ensemble().metered.mean() - 0.75) < 0.02
 
 
 def test_a_short_function_is_believed_cheaper_between_than_the_same_one_slowed_down():
