@@ -8,13 +8,13 @@ A shape is, with m the memory size and v = m / knee,
     c(m) = 1 - p + p / min(cores(m), threads)           for work that is split by visible cores
 
 Three in four shapes are metered: below its whole core a thread runs at full speed until the quota of a
-20 ms period is used and pauses until the next, so the last period's pause is never waited for. For
-work of c ms at a share v, that saves on average
+20 ms period is used and pauses until the next, so the last period's pause is never waited for. Work
+that a share v of a core predicts to take c ms takes less, on average by
 
     (1 - v) min(c, 10 ms)
 
 which makes the middle of the range cheaper than processor time alone would, the more so the shorter
-the work. (Periods: bandwidth control of Linux' scheduler. That Lambda's last 20 ms shows in measured
+the work (docs/decisions/0082). (Periods: bandwidth control of Linux' scheduler. That Lambda's last 20 ms shows in measured
 durations near one core, which spread in jumps of it.) It needs a scale; all else does not.
 
 `w` is waiting that no processor shortens, `q` how it overlaps with work (1: one after the other;

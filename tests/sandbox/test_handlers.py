@@ -23,6 +23,8 @@ import time
 
 def handler(event, context):
     print("working on", context.aws_request_id)
+    for number in range(event.get("talk", 0)):
+        print("line", number, "x" * 200)
     if event.get("fail"):
         raise KeyError("nothing there")
     if event.get("hog"):
@@ -100,6 +102,24 @@ def test_the_handlers_answer_and_its_output_come_back(real):
     assert "Init Duration" in log
     _, _, log = invoke(client, {}, "fresh")
     assert "Init Duration" not in log
+
+
+@pytest.mark.parametrize(("asleep", "lines"), [(True, 200), (False, 2000)])
+def test_everything_that_was_printed_before_the_answer_is_there(monkeypatch, asleep, lines):
+    """However little of it had been read when the answer came: all, or nothing at all."""
+    if asleep:
+        monkeypatch.setattr(HandlerEnvironment, "_read", lambda _: None)
+    environment = HandlerEnvironment(order(3008))
+    try:
+        for number in range(3):
+            event = json.dumps({"talk": lines}).encode()
+            run = environment.invoke(f"request-{number}", event)
+            assert run.ending == "ok"
+            first, *others = run.output.splitlines()
+            assert first == f"working on request-{number}"
+            assert [line.split()[1] for line in others] == [str(n) for n in range(lines)]
+    finally:
+        environment.close()
 
 
 def test_errors_timeouts_and_memory_are_told_as_ever(real):

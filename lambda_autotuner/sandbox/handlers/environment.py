@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,7 @@ from lambda_autotuner.sandbox.handlers.share import Governor, memory_mb, own_tim
 INIT_SECONDS: Final = 10.0
 _KEPT: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 _PATIENCE_SECONDS: Final = 0.002
+_PIPE_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,14 @@ class HandlerEnvironment:
         self._root = Path(tempfile.mkdtemp(prefix="lambda-autotuner-handler-"))
         self._unpack()
         self._api = RuntimeApi()
-        self._output: list[str] = []
+        self._output = bytearray()
+        self._reading = threading.Lock()
         started = time.monotonic()
-        self._process = self._spawn()
+        self._pipe, writing = os.pipe()
+        try:
+            self._process = self._spawn(writing)
+        finally:
+            os.close(writing)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         # Init runs at full speed, as Lambda's does; the share begins with the first invocation.
@@ -95,7 +102,7 @@ class HandlerEnvironment:
                     raise UsageError(f"The package holds a path outside it: {item.filename!r}.")
             archive.extractall(self._root)
 
-    def _spawn(self) -> subprocess.Popen[str]:
+    def _spawn(self, output: int) -> subprocess.Popen[bytes]:
         order = self.order
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         environment |= {
@@ -115,17 +122,31 @@ class HandlerEnvironment:
             cwd=self._root,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
             start_new_session=True,
         )
 
     def _read(self) -> None:
-        if self._process.stdout is not None:
-            with self._process.stdout as stream:
-                self._output.extend(stream)
+        """Take what is printed until nobody can print any more, so that the pipe never fills."""
+        while self._waiting(None):
+            if self._take():
+                break
+
+    def _take(self) -> bool:
+        """Move what is in the pipe to the output; true at its end."""
+        with self._reading:
+            while self._waiting(0):
+                found = os.read(self._pipe, _PIPE_BYTES)
+                if not found:
+                    return True
+                self._output += found
+        return False
+
+    def _waiting(self, timeout_ms: int | None) -> bool:
+        waiter = select.poll()
+        waiter.register(self._pipe, select.POLLIN)
+        return bool(waiter.poll(timeout_ms))
 
     def _overflow(self) -> None:
         self.overflowed = True
@@ -173,8 +194,9 @@ class HandlerEnvironment:
         return Run(ending, took_ms, init_ms, peak, b"", self._said(mark))
 
     def _said(self, mark: int) -> str:
-        time.sleep(_PATIENCE_SECONDS)  # what was printed last is still in the pipe
-        return "".join(self._output[mark:])
+        """What was printed since a mark: all of it, for it was in the pipe before the answer was."""
+        self._take()
+        return bytes(self._output[mark:]).decode(errors="replace")
 
     def _kill(self) -> None:
         if self._process.poll() is None:
@@ -189,4 +211,6 @@ class HandlerEnvironment:
         self._governor.close()
         self._api.close()
         self._reader.join(1)
+        if not self._reader.is_alive():
+            os.close(self._pipe)
         shutil.rmtree(self._root, ignore_errors=True)
