@@ -14,8 +14,9 @@ that a share v of a core predicts to take c ms takes less, on average by
     (1 - v) min(c, 10 ms)
 
 which makes the middle of the range cheaper than processor time alone would, the more so the shorter
-the work (docs/decisions/0082). (Periods: bandwidth control of Linux' scheduler. That Lambda's last 20 ms shows in measured
-durations near one core, which spread in jumps of it.) It needs a scale; all else does not.
+the work (docs/decisions/0082). Periods are bandwidth control of Linux' scheduler; that Lambda's last
+20 ms shows in measured durations near one core, which spread in jumps of it. This part alone needs a
+scale.
 
 `w` is waiting that no processor shortens, `q` how it overlaps with work (1: one after the other;
 large: only the longer counts, a steep knee), `a` the power with which a share of a core counts (1:

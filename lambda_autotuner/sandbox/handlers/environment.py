@@ -134,14 +134,16 @@ class HandlerEnvironment:
                 break
 
     def _take(self) -> bool:
-        """Move what is in the pipe to the output; true at its end."""
+        """Move what is in the pipe to the output; true at its end.
+
+        One read takes all that a pipe can hold, so nobody who prints without end is waited for.
+        """
         with self._reading:
-            while self._waiting(0):
-                found = os.read(self._pipe, _PIPE_BYTES)
-                if not found:
-                    return True
-                self._output += found
-        return False
+            if not self._waiting(0):
+                return False
+            found = os.read(self._pipe, _PIPE_BYTES)
+            self._output += found
+            return not found
 
     def _waiting(self, timeout_ms: int | None) -> bool:
         waiter = select.poll()
