@@ -236,7 +236,8 @@ def test_response_streams(functions):
     for _ in range(64):
         answer = functions.invoke_with_response_stream(FunctionName="timeout-loop")
         complete = read(answer)[-1]["InvokeComplete"]
-        if complete:
+        # Once in a while it fails as any function does, before its time is up.
+        if "Task timed out" in complete.get("ErrorDetails", ""):
             break
     assert complete["ErrorCode"] == "Unhandled"
     assert "Task timed out" in complete["ErrorDetails"]
