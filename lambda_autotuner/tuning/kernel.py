@@ -14,7 +14,8 @@ from lambda_autotuner.tuning.units import Floats
 _SCALE_SD = 4.0
 NEGLIGIBLE = 1e-4
 """Residual nodes with a smaller share are left out of covariances."""
-_PRESSURE_SD = 0.5
+_PRESSURE = 0.5
+"""Mean and standard deviation of what tight memory costs: one unknown amount, exponential."""
 _PRESSURE_ROOM = 0.15
 
 
@@ -78,6 +79,13 @@ class Kernel:
         nodes = self._priors.residual_nodes
         return np.stack([fixed + node.smooth**2 + node.independent**2 for node in nodes])
 
+    def pressure(self, memory: Floats) -> Floats:
+        """Expected log of what a heap close to its limit makes work take longer by, shape (M,).
+
+        It only ever slows down, by an unknown amount.
+        """
+        return np.asarray(_PRESSURE * self._tightness(memory))
+
     def _pressure(self, memory: Floats) -> Floats:
         """Standard deviation of what a heap close to its limit costs, shape (M,).
 
@@ -85,7 +93,10 @@ class Kernel:
         that is used slow, all together and by an unknown amount. What is measured there is
         believed there, and says the less about roomier sizes.
         """
+        return np.asarray(_PRESSURE * self._tightness(memory))
+
+    def _tightness(self, memory: Floats) -> Floats:
         if self._used is None:
             return np.zeros(len(memory))
         room = np.maximum(np.exp(memory) / self._used - 1.0, 0.0)
-        return np.asarray(_PRESSURE_SD * np.exp(-room / _PRESSURE_ROOM))
+        return np.asarray(np.exp(-room / _PRESSURE_ROOM))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, SizeSummary
-from lambda_autotuner.tuning.posterior import Observations
+from lambda_autotuner.tuning.posterior import Longest, Observations
 from lambda_autotuner.tuning.units import Floats
 
 _CENSORED_STRETCH = 1.5
@@ -36,6 +36,7 @@ class _Row:
     weights: Floats
     extra: float
     cold: float = 0.0
+    whole: bool = True
 
 
 def warm_observations(evidence: Evidence) -> Observations | None:
@@ -53,16 +54,22 @@ def warm_observations(evidence: Evidence) -> Observations | None:
     for summary in evidence.summaries():
         where = summary.configuration
         later = drift if where in telemetry else 0.0
-        stretched = [t * _CENSORED_STRETCH for t in summary.timeouts_ms]
-        durations = np.asarray([*summary.warm_ms, *stretched])
+        durations, weights = durations_and_timeouts(summary)
         if len(durations):
-            weights = np.asarray([*summary.warm_weights, *(1.0 for _ in stretched)])
-            censored = _CENSORED_SD * len(stretched) / len(durations)
-            rows.append(_Row(where, durations, weights, censored**2 + later))
+            late = len(summary.timeouts_ms)
+            censored = _CENSORED_SD * late / len(durations)
+            rows.append(_Row(where, durations, weights, censored**2 + later, whole=not late))
         if summary.cold_ms:
             ones = np.ones(len(summary.cold_ms))
             rows.append(_Row(where, np.asarray(summary.cold_ms), ones, spread**2 + later, 1.0))
     return _observations(rows, memory_used(evidence))
+
+
+def durations_and_timeouts(summary: SizeSummary) -> tuple[Floats, Floats]:
+    """Warm durations in ms, timeouts as 1.5 times their limit, and the weight of each, (n,)."""
+    stretched = [t * _CENSORED_STRETCH for t in summary.timeouts_ms]
+    weights = [*summary.warm_weights, *(1.0 for _ in stretched)]
+    return np.asarray([*summary.warm_ms, *stretched]), np.asarray(weights)
 
 
 def _cold_spread(evidence: Evidence) -> float:
@@ -89,14 +96,29 @@ def _observations(rows: Iterable[_Row], used_mb: float | None) -> Observations |
         # An average over many invocations hides their scatter, but not how precise it is.
         single = values[row.weights == 1.0]
         centre = float(single.mean()) if len(single) else mean
-        scatter = float((((single - centre) / centre) ** 2).sum())
         freedom = max(len(single) - 1.0, 0.0)
         metric = _METRIC_SD if len(single) < _LINES_THAT_SHOW else _METRIC_SD_BESIDE_LINES
         extra = row.extra + (metric**2 if len(single) < len(values) else 0.0)
-        columns.append((np.log(mean), float(row.weights.sum()), scatter, freedom, extra, row.cold))
-    log_mean, count, scatter, freedom, extra, cold = np.asarray(columns).T
+        told = math.log(mean), float(row.weights.sum()), _scatter(single, centre)
+        columns.append((*told, freedom, extra, row.cold))
     where = tuple(row.where for row in known)
-    return Observations(where, log_mean, count, scatter, freedom, extra, cold, used_mb)
+    longest = Longest(*np.asarray([_longest(row) for row in known]).T)
+    log_mean, count, scatter, freedom, extra, cold = np.asarray(columns).T
+    return Observations(where, log_mean, count, scatter, freedom, extra, cold, used_mb, longest)
+
+
+def _scatter(values: Floats, mean: float) -> float:
+    return float((((values - mean) / mean) ** 2).sum())
+
+
+def _longest(row: _Row) -> tuple[float, float, float]:
+    """What `Longest` says of one row: only whole invocations that were seen one by one count."""
+    values = np.sort(np.maximum(row.durations, _SMALLEST_MS))
+    if len(values) == 1 or not row.whole or (row.weights != 1.0).any():
+        return -math.inf, 0.0, 0.0
+    rest = values[:-1]
+    mean = float(rest.mean())
+    return math.log(values[-1]), math.log(mean), _scatter(rest, mean)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ configuration depends on the evidence alone and never on which other sizes are c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
@@ -32,11 +32,31 @@ _LONE = 1
 _SUSPICIOUS = 3.5
 _GROSS = 0.3
 _ENOUGH_TO_DOUBT = 4
+# An invocation that takes this much longer than expected, in logarithm, is an event of its own.
+_EVENT = 0.56
+_AGREEING = 2.5
+# Invocations without an event that the share of events starts from.
+_EVENTLESS = 100.0
 _QUANTILE_GRID = 41
 _QUANTILE_REACH = 4.5
 _QUANTILE_STRIDE = 4
 _EXACT = 1e-10
 """The least variance: below it, differences of large numbers mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Longest:
+    """The longest invocation of each row that has several, and what the row says without it.
+
+    Attributes:
+        log_ms: Log of its duration in ms, shape (k,); -inf where none may be left out.
+        rest_log_mean: Log of the mean of the others, shape (k,).
+        rest_scatter: Their sum of squared relative deviations from that mean, shape (k,).
+    """
+
+    log_ms: Floats
+    rest_log_mean: Floats
+    rest_scatter: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +74,7 @@ class Observations:
         cold: 1 for rows that stand for cold invocations (without init), else 0, shape (k,). They
             share an unknown offset from warm ones; a configuration may have a row of each.
         used_mb: Memory that an invocation uses, in MB, where it is known.
+        longest: What may be left out as an event of its own; nothing where it is None.
     """
 
     configurations: tuple[Configuration, ...]
@@ -64,6 +85,25 @@ class Observations:
     extra_variance: Floats
     cold: Floats
     used_mb: float | None = None
+    longest: Longest | None = None
+
+    def without(self, longest: Longest, where: np.ndarray, excess: float) -> Observations:
+        """The same without the longest invocation of some rows, which every row then shares.
+
+        Args:
+            longest: The longest invocations.
+            where: Rows, as a boolean array of shape (k,).
+            excess: What those invocations took longer, as a share of all durations.
+        """
+        gone = where.astype(float)
+        return replace(
+            self,
+            log_mean=np.where(where, longest.rest_log_mean, self.log_mean) + np.log1p(excess),
+            count=self.count - gone,
+            scatter=np.where(where, longest.rest_scatter, self.scatter),
+            freedom=self.freedom - gone,
+            longest=None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +204,17 @@ class Posterior:
         self._size = _memory(observations.configurations)
         self._memory = np.log(self._size)
         self._arch = _architectures(observations.configurations)
-        self._fit()
+        weight = self._fit()
+        longest = observations.longest
+        if longest is not None and len(np.unique(self._size)) > 1:
+            events, excess = self._events(longest, weight)
+            if events.any():
+                self._seen = observations.without(longest, events, excess)
+                self._fit()
 
-    def _noise_nodes(self) -> tuple[Floats, Floats]:
+    def _noise_nodes(self, seen: Observations) -> tuple[Floats, Floats]:
         """Noise levels with their log weight from the scatter of replicates alone."""
-        seen, nu = self._seen, self._priors.noise_freedom
+        nu = self._priors.noise_freedom
         levels = np.asarray(self._priors.noise_levels)
         variance = levels[:, None] ** 2
         freedom = seen.freedom
@@ -181,15 +227,17 @@ class Posterior:
         keep = weight / weight.sum() > _MINIMUM_WEIGHT
         return levels[keep], logw[keep]
 
-    def _fit(self) -> None:
+    def _fit(self) -> Floats:
+        """Fit all there is to what was seen; returns the weight of every component, (H, P')."""
         seen = self._seen
-        levels, noise_logw = self._noise_nodes()
+        levels, noise_logw = self._noise_nodes(seen)
         nodes = self._priors.residual_nodes
         self._node = np.repeat(np.arange(len(nodes)), len(levels))
         self._level = np.tile(levels, len(nodes))
         kernels = self._kernel.under_each(self._memory, self._arch, self._memory, self._arch)
         kernels += _COLD_OFFSET_SD**2 * np.outer(seen.cold, seen.cold)
-        residual = (seen.log_mean - _COLD_OFFSET * seen.cold)[:, None]
+        tight = self._kernel.pressure(self._memory)
+        residual = (seen.log_mean - _COLD_OFFSET * seen.cold - tight)[:, None]
         residual = residual - self._shapes.rows(self._size)
         # Periods change durations by a few percent, so the scale may be taken without them.
         self._scale = residual.mean(axis=0)
@@ -206,8 +254,10 @@ class Posterior:
         doubt = self._doubt(weight)
         if doubt.any():
             weight = self._weigh(kernels, residual, low, noise + doubt, prior)
+        self._noise_of_means = noise + doubt
         self._node_weight = weight.sum(axis=1)
         self._resample(weight)
+        return weight
 
     def _weigh(
         self, kernels: Floats, residual: Floats, low: Floats, noise: Floats, log_prior: Floats
@@ -251,6 +301,35 @@ class Posterior:
         if len(off) < _ENOUGH_TO_DOUBT:
             return np.zeros(len(off))
         return np.where(lone, off**2 / 4 - 1 / precision, 0.0)
+
+    def _events(self, longest: Longest, weight: Floats) -> tuple[np.ndarray, float]:
+        """Invocations that are no news of their size, (k,), and their share of all durations.
+
+        Of several invocations at a size, one that takes at least 1.75 times what all other sizes
+        predict, and far more than the noise of one explains, while the rest of that size agree with the
+        prediction, is taken for an event that could have happened anywhere: a slow host, a
+        dependency that hung. Means then are compared without it, and it makes all of them longer.
+        A size with two such invocations is believed.
+        """
+        seen = self._seen
+        none = np.zeros(len(seen.log_mean), dtype=bool)
+        if len(seen.log_mean) < _ENOUGH_TO_DOUBT:
+            return none, 0.0
+        node, column = np.unravel_index(int(weight.argmax()), weight.shape)
+        precision = np.diag(self._inverse[node])
+        predicted = seen.log_mean - self._solved[node, :, column] / precision
+        late = longest.log_ms - predicted
+        suspect = late > _EVENT
+        if not suspect.any():
+            return none, 0.0
+        unsure = np.maximum(1 / precision - self._noise_of_means[node], 0.0)
+        levels, logw = self._noise_nodes(seen.without(longest, suspect, 0.0))
+        level = float(np.exp(np.average(np.log(levels), weights=np.exp(logw - logw.max()))))
+        off = late / np.sqrt(unsure + level**2)
+        others = np.maximum(seen.count - 1, 1)
+        beside = (longest.rest_log_mean - predicted) / np.sqrt(unsure + level**2 / others)
+        events = suspect & (off > _SUSPICIOUS) & (np.abs(beside) < _AGREEING)
+        return events, float(np.expm1(late[events]).sum() / (seen.count.sum() + _EVENTLESS))
 
     def _prune(self, residual: Floats) -> np.ndarray:
         """Indices of the shapes that are among the likeliest under tight or forgiving nodes.
@@ -323,7 +402,8 @@ class Posterior:
         for node in np.unique(of_component):
             chosen = of_component == node
             pulled[:, chosen] = cross[node] @ solved[chosen].T
-        means = np.asarray(shapes + self._centre[self._pick_shape] + pulled)
+        tight = self._kernel.pressure(np.log(size))[:, None]
+        means = np.asarray(shapes + self._centre[self._pick_shape] + pulled + tight)
         self._asked = (configurations, means, cross)
         return means, cross
 

@@ -21,10 +21,11 @@ from lambda_autotuner.tuning.objective import CostUnderSlo, Objective
 from lambda_autotuner.tuning.observation import failing
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates, invocation_cost_usd
 from lambda_autotuner.tuning.priors import Priors
-from lambda_autotuner.tuning.recommendation import Recommendation
+from lambda_autotuner.tuning.recommendation import Change, Recommendation
 from lambda_autotuner.tuning.space import Space
-from lambda_autotuner.tuning.units import Architecture, finite
-from lambda_autotuner.tuning.verdict import conclude
+from lambda_autotuner.tuning.timeouts import Unproven, unproven
+from lambda_autotuner.tuning.units import Architecture, architecture_name, finite
+from lambda_autotuner.tuning.verdict import conclude, withheld
 from lambda_autotuner.tuning.workload import Workload
 
 _MAXIMUM_THROTTLED = 10
@@ -198,7 +199,7 @@ class Search:
                 without them it is several times faster, which progress after every `tell` may want.
         """
         answer = self.ask()
-        return conclude(
+        found = conclude(
             self.model,
             self.space,
             self.objective,
@@ -208,6 +209,12 @@ class Search:
             stopped=answer.reason if isinstance(answer, Stop) else None,
             picture=picture,
         )
+        if isinstance(found, Change):
+            proposed = found.proposed
+            where = Configuration(proposed.memory_mb, architecture_name(proposed.architecture))
+            lucky = self._lucky(where)
+            return found if lucky is None else withheld(found, lucky)
+        return found
 
     def _next(self) -> Probe | Stop:
         over = self._over_budget()
@@ -300,7 +307,7 @@ class Search:
         affordable = money is None or float(decision.expected_cost[decision.pick]) <= money
         if decision.expected_loss * FULL_PERCENT <= self.policy.regret_pct:
             seen = self._evidence.at(pick.memory_mb, pick.architecture).succeeded
-            if seen >= self.policy.replicates:
+            if seen >= self.policy.replicates and self._lucky(pick) is None:
                 unconfirmed = self._unconfirmed(decision) if affordable else None
                 if unconfirmed is not None:
                     return unconfirmed
@@ -320,6 +327,10 @@ class Search:
             return Stop("Nothing that is left to measure is affordable.", "cost")
         where = decision.configurations[best.index]
         return Probe(where.memory_mb, where.architecture, 1)
+
+    def _lucky(self, pick: Configuration) -> Unproven | None:
+        """Why the pick may only be lucky not to have timed out, which more of it would show."""
+        return None if pick == self.current else unproven(self.model, pick, self.policy.confidence)
 
     def _worth(self, decision: Decision) -> Configuration | None:
         """What to measure so that some size is known to meet the limit; None where nothing may."""

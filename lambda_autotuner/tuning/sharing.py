@@ -102,7 +102,8 @@ class SharedPosteriors:
         if len({where.memory_mb for where in seen.configurations}) > 1:
             return Posterior(seen, priors)
         scale = float(seen.log_mean[0])
-        reference = replace(seen, log_mean=seen.log_mean - scale)
+        # With one size there is nothing to tell an event by, so the longest ones do not matter.
+        reference = replace(seen, log_mean=seen.log_mean - scale, longest=None)
         key = tuple(_value(getattr(reference, item.name)) for item in fields(reference))
         if key not in self._known:
             self._known[key] = _Reference(Posterior(reference, priors))

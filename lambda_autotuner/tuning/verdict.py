@@ -32,6 +32,7 @@ from lambda_autotuner.tuning.recommendation import (
 )
 from lambda_autotuner.tuning.sensitivity import what_would_change
 from lambda_autotuner.tuning.space import Space
+from lambda_autotuner.tuning.timeouts import Unproven
 from lambda_autotuner.tuning.units import DAYS_PER_MONTH
 
 _P95 = 95.0
@@ -90,6 +91,25 @@ def conclude(
     percentile = objective.percentile if isinstance(objective, CostUnderSlo) else _P95
     points = curve(model, decision.configurations, policy.confidence, percentile)
     return replace(settled, curve=points, changes_answer=changes)
+
+
+def withheld(change: Change, lucky: Unproven) -> NeedMoreData:
+    """What to say instead of a change that may only look good because it was lucky."""
+    return NeedMoreData(
+        objective=change.objective,
+        confidence=change.confidence,
+        measurement=replace(change.measurement, payback_days=None),
+        reasons=change.reasons,
+        changes_answer=change.changes_answer,
+        notes=change.notes,
+        curve=change.curve,
+        constraints=change.constraints,
+        current=change.current,
+        advice=change.advice,
+        missing=(lucky.reason,),
+        invocations=lucky.invocations,
+        sizes_mb=(change.proposed.memory_mb,),
+    )
 
 
 def candidates_of(

@@ -31,8 +31,10 @@ def error(used_mb, *, asked_mb):
 
 
 def test_what_is_slow_for_lack_of_room_does_not_bend_the_law_elsewhere():
-    assert abs(error(USED, asked_mb=1_408)) < 0.06
-    assert error(None, asked_mb=1_408) < -0.08
+    for roomy in (1_024, 1_408, 1_792):
+        assert abs(error(USED, asked_mb=roomy)) < abs(error(None, asked_mb=roomy))
+    assert abs(error(USED, asked_mb=1_408)) < 0.09
+    assert error(None, asked_mb=1_408) < -0.1
 
 
 def test_what_was_measured_without_room_is_believed_there():
@@ -50,3 +52,15 @@ def test_the_smallest_figure_counts():
     ]
     assert memory_used(Evidence(samples)) == 200
     assert memory_used(Evidence()) is None
+
+
+def test_a_size_without_room_is_expected_to_be_slower():
+    def expected(used_mb):
+        seen = Evidence(
+            Sample(size, "x86_64", 400_000 / size, max_memory_used_mb=used_mb)
+            for size in (704, 1_024, 1_408)
+        )
+        model = Model(seen, Workload(cold_rate=0), RATES)
+        return model.durations((Configuration(320),)).expected()[0]
+
+    assert 1.2 < expected(USED) / expected(20) < 2.0
