@@ -16,7 +16,6 @@ from lambda_autotuner.errors import UsageError
 from lambda_autotuner.tuning.cold import ColdStarts
 from lambda_autotuner.tuning.evidence import Configuration, Evidence
 from lambda_autotuner.tuning.observation import (
-    durations_and_timeouts,
     excluded,
     memory_floor,
     warm_observations,
@@ -369,15 +368,12 @@ class Model:
 
     @cached_property
     def _relative_durations(self) -> Floats:
-        """Warm durations of every size with replicates, divided by that size's mean, sorted.
-
-        Without those that timed out, the longest ones would be missing.
-        """
-        parts = []
-        for summary in self.standard.summaries():
-            durations, weights = durations_and_timeouts(summary)
-            if len(durations) > 1 and durations.any():
-                parts.append(durations / np.average(durations, weights=weights))
+        """Warm durations of every size with replicates, divided by that size's mean, sorted."""
+        parts = [
+            np.divide(s.warm_ms, s.mean_ms)
+            for s in self.standard.summaries()
+            if len(s.warm_ms) > 1 and s.mean_ms
+        ]
         return np.sort(np.concatenate(parts)) if parts else np.empty(0)
 
     def excluded(self, configurations: Sequence[Configuration]) -> np.ndarray:

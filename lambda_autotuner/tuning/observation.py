@@ -54,22 +54,16 @@ def warm_observations(evidence: Evidence) -> Observations | None:
     for summary in evidence.summaries():
         where = summary.configuration
         later = drift if where in telemetry else 0.0
-        durations, weights = durations_and_timeouts(summary)
+        stretched = [t * _CENSORED_STRETCH for t in summary.timeouts_ms]
+        durations = np.asarray([*summary.warm_ms, *stretched])
         if len(durations):
-            late = len(summary.timeouts_ms)
-            censored = _CENSORED_SD * late / len(durations)
-            rows.append(_Row(where, durations, weights, censored**2 + later, whole=not late))
+            weights = np.asarray([*summary.warm_weights, *(1.0 for _ in stretched)])
+            extra = (_CENSORED_SD * len(stretched) / len(durations)) ** 2 + later
+            rows.append(_Row(where, durations, weights, extra, whole=not stretched))
         if summary.cold_ms:
             ones = np.ones(len(summary.cold_ms))
             rows.append(_Row(where, np.asarray(summary.cold_ms), ones, spread**2 + later, 1.0))
     return _observations(rows, memory_used(evidence))
-
-
-def durations_and_timeouts(summary: SizeSummary) -> tuple[Floats, Floats]:
-    """Warm durations in ms, timeouts as 1.5 times their limit, and the weight of each, (n,)."""
-    stretched = [t * _CENSORED_STRETCH for t in summary.timeouts_ms]
-    weights = [*summary.warm_weights, *(1.0 for _ in stretched)]
-    return np.asarray([*summary.warm_ms, *stretched]), np.asarray(weights)
 
 
 def _cold_spread(evidence: Evidence) -> float:
@@ -148,7 +142,7 @@ def memory_floor(evidence: Evidence, headroom: float) -> MemoryFloor:
         headroom: Share of Max Memory Used to be kept free below the smallest size that ran.
     """
     found = _floor_of_what_ran(evidence, headroom)
-    needed = _floor_of_the_spread(evidence)
+    needed = floor_of_the_spread(evidence)
     return found if needed is None or needed.memory_mb <= found.memory_mb else needed
 
 
@@ -178,7 +172,7 @@ def needed_memory_mb(used_mb: Sequence[float], killed: int, size_mb: float) -> f
     return middle + excess / len(above) * math.log(0.5 / _TOLERATED_KILLED_SHARE)
 
 
-def _floor_of_the_spread(evidence: Evidence) -> MemoryFloor | None:
+def floor_of_the_spread(evidence: Evidence) -> MemoryFloor | None:
     """What the spread of memory over many invocations asks for; None where there are too few.
 
     The size that shows the least counts, as runtimes grow into larger ones; and a size at which

@@ -20,7 +20,7 @@ from lambda_autotuner.tuning.evidence import Configuration, Evidence
 from lambda_autotuner.tuning.gradient import probe_gains
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import Objective
-from lambda_autotuner.tuning.observation import failing
+from lambda_autotuner.tuning.observation import failing, floor_of_the_spread
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates
 from lambda_autotuner.tuning.priors import Priors
 from lambda_autotuner.tuning.recommendation import NeedMoreData, Recommendation, Settled
@@ -131,6 +131,7 @@ def _against(model: Model, decision: Decision | None, policy: Policy) -> tuple[s
         for text in (
             _crowded(model, picked),
             _hanging(model, picked),
+            _starved(model, picked),
             _below_the_floor(model, decision),
         )
         if text is not None
@@ -168,6 +169,21 @@ def _hanging(model: Model, picked: Configuration) -> str | None:
     return (
         f"{len(worst.timeouts_ms)} of {tried} invocations timed out at {worst.configuration}; "
         f"whether {picked} ends that shows only when it runs."
+    )
+
+
+def _starved(model: Model, picked: Configuration) -> str | None:
+    """Where invocations were killed, a size that never ran is a guess at what they need."""
+    summaries = model.evidence.summaries()
+    crashed = max((s.configuration.memory_mb for s in summaries if s.out_of_memory), default=0)
+    ran = [s.configuration.memory_mb for s in summaries if s.succeeded]
+    if not crashed or any(crashed < size <= picked.memory_mb for size in ran):
+        return None
+    if floor_of_the_spread(model.evidence) is not None:
+        return None
+    return (
+        f"Invocations ran out of memory at {crashed} MB; whether {picked} is enough for them shows "
+        "only when it runs."
     )
 
 

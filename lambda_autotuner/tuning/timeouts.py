@@ -64,8 +64,9 @@ def _share_elsewhere(model: Model, where: Configuration) -> float:
     tried = sum(s.succeeded + len(s.timeouts_ms) for s in others)
     # Half of one is added to both sides, so that one of one is not all.
     seen = (late + 0.5) / (tried + 1) if late else 0.0
-    at, known = model.workload.production_at, model.workload.timeout_share
-    return max(seen, known or 0.0) if at != where else seen
+    at, known = model.workload.production_at, model.workload.timeout_share or 0.0
+    # Production's share rests on many; that of a few tries at sizes that failed is a large one.
+    return known if known > _TOLERATED_SHARE and at != where else seen
 
 
 def _stays_within(model: Model, where: Configuration, confidence: float) -> bool:

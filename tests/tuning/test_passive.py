@@ -122,6 +122,19 @@ def test_out_of_memory_in_the_logs_forbids_that_size():
     assert size.memory_mb >= 512
 
 
+def test_more_memory_is_no_promise_for_what_ran_out_of_it():
+    crashes = [
+        Sample(256, "x86_64", 50.0, Outcome.OUT_OF_MEMORY, source="report_line") for _ in range(3)
+    ]
+    ended = [
+        Sample(256, "x86_64", 900.0, max_memory_used_mb=200, source="report_line", billed_ms=900)
+        for _ in range(40)
+    ]
+    answer = passive([*ended, *crashes], current=Configuration(256))
+    assert isinstance(answer, NeedMoreData)
+    assert any("ran out of memory at 256 MB" in reason for reason in answer.missing)
+
+
 def test_more_memory_is_no_promise_for_what_times_out():
     seen = lines(128, 40, 300, used=60)
     cut = [Sample(128, "x86_64", 3_000.0, Outcome.TIMEOUT, source="report_line") for _ in range(12)]
