@@ -39,7 +39,6 @@ _SLOW_PROBABILITY = 0.5
 _MINIMUM_COLD_RATE = 1e-6
 _RARE_EVENT_COUNT = 4.0
 _OTHER_SIZES_COUNT = 4.0
-_MOST_FROM_OTHERS = 6.0
 # What is remembered of configurations and does not depend on the share of cold starts.
 _OF_DURATIONS = ("duration", "belief", "ratio", "beside")
 
@@ -183,7 +182,16 @@ class Model:
         if upward and self.warm is not None:
             heavy = self.priors.rare_slow_events * self.warm.noise_level
             rare += min(heavy, self.priors.rare_slow_events_most)
-        return marginal.widened(self.priors.interval_stretch, self._unseen(configurations, rare))
+        return marginal.widened(self._stretch, self._unseen(configurations, rare))
+
+    @cached_property
+    def _stretch(self) -> float:
+        """Factor on spreads as they are told, where a search chose what to measure.
+
+        It stops at what looks good, which telemetry alone cannot.
+        """
+        searched = any(sample.source == "invocation" for sample in self.evidence)
+        return self.priors.interval_stretch if searched else 1.0
 
     def _unseen(self, configurations: Sequence[Configuration], rare: float) -> Floats:
         """What events too rare to have been seen may move each mean by, relative sd, (M,)."""
@@ -192,7 +200,7 @@ class Model:
         extra = []
         for where in configurations:
             here = self.evidence.at(where.memory_mb, where.architecture).succeeded
-            count = here + min((total - here) / _OTHER_SIZES_COUNT, _MOST_FROM_OTHERS)
+            count = here + (total - here) / _OTHER_SIZES_COUNT
             extra.append(math.hypot(rare / (count + _RARE_EVENT_COUNT), unknown_mix))
         return np.asarray(extra)
 
@@ -213,7 +221,7 @@ class Model:
         ratio = self._once("ratio", configurations, lambda many: warm.relative(many, to))
         extra = self._unseen(configurations, 0.0)
         same = np.asarray([where == to for where in configurations])
-        return ratio.widened(self.priors.interval_stretch, np.where(same, 0.0, extra))
+        return ratio.widened(self._stretch, np.where(same, 0.0, extra))
 
     def belief_beside(
         self, configurations: Sequence[Configuration], other: Configuration
@@ -315,7 +323,7 @@ class Model:
         share = self.duration_usd_per_ms(pair) * np.exp(belief.mean - cost.mean())
         spread = np.asarray([-share[0], share[1]])
         deviation = math.sqrt(max(float(spread @ belief.covariance @ spread), 0.0))
-        deviation *= self.priors.interval_stretch
+        deviation *= self._stretch
         change = float(cost.mean()[1] - cost.mean()[0])
         reach = float(ndtri((1 + confidence) / 2)) * deviation
         return change - reach, change + reach
