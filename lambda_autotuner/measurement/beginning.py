@@ -18,7 +18,7 @@ from lambda_autotuner.sizing.choices import Choices
 from lambda_autotuner.tuning.decision import Policy
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Sample
 from lambda_autotuner.tuning.objective import CostUnderSlo
-from lambda_autotuner.tuning.observation import memory_floor
+from lambda_autotuner.tuning.observation import floor_of_the_spread, memory_floor
 from lambda_autotuner.tuning.pricing import Rates, invocation_cost_usd
 from lambda_autotuner.tuning.search import Budget, Probe, Search
 from lambda_autotuner.tuning.space import Space
@@ -139,6 +139,6 @@ def production_floor(background: Background) -> tuple[int, str]:
         (s.configuration.memory_mb for s in evidence.summaries() if s.out_of_memory), default=0
     )
     larger = any(s.succeeded and s.configuration.memory_mb > crashed for s in evidence.summaries())
-    if crashed and not larger and floor.memory_mb <= crashed + 1:
+    if crashed and not larger and floor_of_the_spread(evidence) is None:
         return 2 * crashed, f"Production ran out of memory at {crashed} MB."
     return floor.memory_mb, floor.reason
