@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lambda_autotuner.errors import UsageError
+from lambda_autotuner.tuning.belief import Belief
 from lambda_autotuner.tuning.evidence import Configuration
 from lambda_autotuner.tuning.lateness import joint, lateness, meets_slo
 from lambda_autotuner.tuning.model import Model
@@ -25,7 +26,6 @@ from lambda_autotuner.tuning.objective import (
     Objective,
     Weighted,
 )
-from lambda_autotuner.tuning.posterior import Belief
 from lambda_autotuner.tuning.pricing import FULL_PERCENT
 from lambda_autotuner.tuning.units import Floats, finite
 

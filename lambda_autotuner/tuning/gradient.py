@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from lambda_autotuner.tuning.belief import Belief
 from lambda_autotuner.tuning.decision import Decision, Stakes, draws, duration_share, log_costs
 from lambda_autotuner.tuning.lateness import (
     NODE_WEIGHTS,
@@ -29,7 +30,6 @@ from lambda_autotuner.tuning.objective import (
     Objective,
     Weighted,
 )
-from lambda_autotuner.tuning.posterior import Belief
 from lambda_autotuner.tuning.units import Floats
 
 _FEW_NODES = 7

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtri
 
+from lambda_autotuner.tuning.belief import Belief, Marginal
 from lambda_autotuner.tuning.evidence import Configuration
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import CostUnderSlo
-from lambda_autotuner.tuning.posterior import Belief, Marginal
 from lambda_autotuner.tuning.units import Floats
 
 # What a probe may show, in standard deviations. Integrands are piecewise linear, so that a plain grid is

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from lambda_autotuner.errors import UsageError
+from lambda_autotuner.tuning.belief import Belief, Marginal
 from lambda_autotuner.tuning.cold import ColdStarts
 from lambda_autotuner.tuning.evidence import Configuration, Evidence
 from lambda_autotuner.tuning.observation import (
@@ -21,7 +22,7 @@ from lambda_autotuner.tuning.observation import (
     warm_observations,
 )
 from lambda_autotuner.tuning.payload_mix import learn
-from lambda_autotuner.tuning.posterior import Belief, Marginal, Observations, Posterior
+from lambda_autotuner.tuning.posterior import Observations, Posterior
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates, storage_usd_per_second
 from lambda_autotuner.tuning.priors import Priors, default_priors
 from lambda_autotuner.tuning.sharing import Durations

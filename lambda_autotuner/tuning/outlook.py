@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lambda_autotuner.tuning.belief import Marginal
 from lambda_autotuner.tuning.evidence import Configuration
 from lambda_autotuner.tuning.model import Model
-from lambda_autotuner.tuning.posterior import Marginal
 from lambda_autotuner.tuning.pricing import provisioned_month_usd
 from lambda_autotuner.tuning.recommendation import CurvePoint, Interval, Outlook
 from lambda_autotuner.tuning.units import Floats

@@ -15,8 +15,9 @@ from typing import Protocol
 
 import numpy as np
 
+from lambda_autotuner.tuning.belief import Belief, Marginal
 from lambda_autotuner.tuning.evidence import Configuration
-from lambda_autotuner.tuning.posterior import Belief, Marginal, Observations, Posterior
+from lambda_autotuner.tuning.posterior import Observations, Posterior
 from lambda_autotuner.tuning.priors import Priors
 
 

@@ -22,10 +22,10 @@ from lambda_autotuner.tuning import (
     Workload,
     lateness,
 )
+from lambda_autotuner.tuning.belief import Belief, Marginal
 from lambda_autotuner.tuning.decision import decide
 from lambda_autotuner.tuning.gradient import probe_gains
 from lambda_autotuner.tuning.lateness import meets_slo
-from lambda_autotuner.tuning.posterior import Belief, Marginal
 from lambda_autotuner.tuning.sharing import SharedPosteriors
 from lambda_autotuner.tuning.verdict import conclude
 
