@@ -45,7 +45,7 @@ class Kernel:
         lengths = sorted({node.length for node in priors.residual_nodes})
         decay = {length: related * np.exp(squared / length**2) for length in lengths}
         base = _SCALE_SD**2 + same_arch * priors.architecture_sd**2
-        base = base + np.outer(self._pressure(memory), self._pressure(right_memory))
+        base = base + np.outer(self.pressure(memory), self.pressure(right_memory))
         return np.stack(
             [
                 base + node.smooth**2 * decay[node.length] + node.independent**2 * same
@@ -61,7 +61,7 @@ class Kernel:
         related = np.where(same_arch > 0, 1.0, priors.architecture_correlation)
         # What is negligible is left out of both sides of the difference that belief() takes.
         kept = np.where(shares > NEGLIGIBLE, shares, 0.0)
-        tight = self._pressure(memory)
+        tight = self.pressure(memory)
         fixed = _SCALE_SD**2 + same_arch * priors.architecture_sd**2 + np.outer(tight, tight)
         total = kept.sum() * fixed
         for length in {node.length for node in priors.residual_nodes}:
@@ -75,28 +75,18 @@ class Kernel:
 
     def variance(self, memory: Floats) -> Floats:
         """Prior variance at configurations under every residual node, shape (J, M)."""
-        fixed = _SCALE_SD**2 + self._priors.architecture_sd**2 + self._pressure(memory) ** 2
+        fixed = _SCALE_SD**2 + self._priors.architecture_sd**2 + self.pressure(memory) ** 2
         nodes = self._priors.residual_nodes
         return np.stack([fixed + node.smooth**2 + node.independent**2 for node in nodes])
 
     def pressure(self, memory: Floats) -> Floats:
-        """Expected log of what a heap close to its limit makes work take longer by, shape (M,).
-
-        It only ever slows down, by an unknown amount.
-        """
-        return np.asarray(_PRESSURE * self._tightness(memory))
-
-    def _pressure(self, memory: Floats) -> Floats:
-        """Standard deviation of what a heap close to its limit costs, shape (M,).
+        """What a heap close to its limit costs: mean and standard deviation of the log, shape (M,).
 
         Garbage collection and a squeezed page cache make sizes with little room above the memory
-        that is used slow, all together and by an unknown amount. What is measured there is
-        believed there, and says the less about roomier sizes.
+        that is used slow, all together and by an unknown amount, never fast. What is measured
+        there is believed there, and says the less about roomier sizes.
         """
-        return np.asarray(_PRESSURE * self._tightness(memory))
-
-    def _tightness(self, memory: Floats) -> Floats:
         if self._used is None:
             return np.zeros(len(memory))
         room = np.maximum(np.exp(memory) / self._used - 1.0, 0.0)
-        return np.asarray(np.exp(-room / _PRESSURE_ROOM))
+        return np.asarray(_PRESSURE * np.exp(-room / _PRESSURE_ROOM))

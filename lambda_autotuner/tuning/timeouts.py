@@ -13,6 +13,8 @@ from lambda_autotuner.tuning.evidence import Configuration
 from lambda_autotuner.tuning.model import Model
 
 _TOLERATED_SHARE = 0.02
+# Where all time out, one that does not is still not proof of everything.
+_MOST = 0.99
 _LUCK = 0.005
 """How likely it may be that a size has not timed out by luck alone."""
 _P99, _LEAST_RATIO = 99.0, 2.0
@@ -41,7 +43,7 @@ def unproven(model: Model, where: Configuration, confidence: float) -> Unproven 
     It is shown by enough invocations without a timeout, so many that luck alone is unlikely, or by
     durations whose 99th percentile stays within the timeout with the confidence that is wanted.
     """
-    share = _share_elsewhere(model, where)
+    share = min(_share_elsewhere(model, where), _MOST)
     if share <= _TOLERATED_SHARE:
         return None
     ran = model.evidence.at(where.memory_mb, where.architecture).succeeded

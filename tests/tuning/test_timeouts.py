@@ -73,6 +73,11 @@ def test_the_share_of_production_counts():
     assert unproven(model, SLOW, 0.9) is None
 
 
+def test_a_size_that_never_ran_is_no_proof_where_production_always_times_out():
+    model = believed(ran(SLOW, 2_400, 3), timeout_share=1.0, production_at=SLOW)
+    assert unproven(model, FAST, 0.9).invocations == 2
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_no_size_is_proposed_for_its_luck(seed):
     """Waiting with a spread that reaches the timeout at every size, a quarter of the time."""
