@@ -19,6 +19,7 @@ from lambda_autotuner.sizing.telemetry import (
     Reports,
     architectures_by_version,
     dominant_version,
+    read_more_where_memory_ran_out,
     read_reports,
     report_samples,
     telemetry_sample,
@@ -77,6 +78,7 @@ def read_background(
     target = Target(reference.name, qualifier)
     telemetry = fetch_telemetry(account, [target], window)[target]
     reports = read_reports(account, configuration, window)
+    reports = read_more_where_memory_ran_out(account, configuration, window, reports)
     configuration, qualifier = _subject(account, configuration, qualifier, reports)
     samples, notes = _samples(account, configuration, qualifier, telemetry, reports)
     workload, unknown = _workload(account, configuration, choices, telemetry, reports)

@@ -11,6 +11,7 @@ from lambda_autotuner.aws.configuration import LATEST, FunctionConfiguration
 from lambda_autotuner.aws.errors import AwsError, MissingError
 from lambda_autotuner.aws.logs import fetch_reports
 from lambda_autotuner.aws.metrics import Window
+from lambda_autotuner.aws.reports import Outcome as ReportOutcome
 from lambda_autotuner.aws.reports import Report
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.aws.telemetry import Telemetry
@@ -27,6 +28,7 @@ from lambda_autotuner.tuning.units import (
 from lambda_autotuner.tuning.workload import Workload
 
 _LINES = 800
+_LINES_OF_A_TAIL = 4_000
 _SLICES = 8
 _SLICE_HOURS = 2.0
 # Lines seen, and the share of the largest Max Memory Used among them that is kept free.
@@ -65,23 +67,63 @@ def read_reports(
         found, complete = fetch_reports(account, group, window, limit=lines)
         if complete:
             return Reports(tuple(found), complete=True)
-        share = max(1, lines // _SLICES)
-        slices = [
-            fetch_reports(account, group, part, limit=share)[0]
-            for part in _spread(window, configuration.name)
-        ]
+        sample = _sampled(account, configuration, window, lines, timedelta(hours=_SLICE_HOURS))
     except MissingError:
         return Reports((), complete=True, reason=f"there is no log group {group}")
     except AwsError as error:
         return Reports((), complete=False, reason=error.message)
-    unique = {line.request_id: line for part in slices for line in part}
-    return Reports(tuple(unique.values()), complete=False)
+    return Reports(_distinct(sample), complete=False)
 
 
-def _spread(window: Window, seed: str) -> list[Window]:
-    """Short windows over a long one: one at a random time in each part, and the very last."""
+def read_more_where_memory_ran_out(
+    account: Account, configuration: FunctionConfiguration, window: Window, reports: Reports
+) -> Reports:
+    """Many more REPORT lines where a sample of them shows invocations that ran out of memory.
+
+    How much memory is enough then hangs on a tail, which some hundred lines tell to 10 %: enough
+    to make a size a tenth too dear or to let one in a hundred be killed.
+
+    Args:
+        account: where to ask.
+        configuration: whose lines.
+        window: the span of time.
+        reports: what was read; given back as it is where that is all there is, or nothing was killed.
+    """
+    if reports.complete or not any(
+        line.outcome is ReportOutcome.OUT_OF_MEMORY for line in reports.lines
+    ):
+        return reports
+    try:
+        more = _sampled(account, configuration, window, _LINES_OF_A_TAIL, window.end - window.start)
+    except AwsError:
+        return reports
+    return replace(reports, lines=_distinct([*reports.lines, *more]))
+
+
+def _sampled(
+    account: Account,
+    configuration: FunctionConfiguration,
+    window: Window,
+    lines: int,
+    longest: timedelta,
+) -> list[Report]:
+    share = max(1, lines // _SLICES)
+    parts = _spread(window, configuration.name, longest)
+    slices = [
+        fetch_reports(account, configuration.log_group, part, limit=share)[0] for part in parts
+    ]
+    return [line for part in slices for line in part]
+
+
+def _distinct(lines: Iterable[Report]) -> tuple[Report, ...]:
+    """Each line once; attempts of one asynchronous event share its request id."""
+    return tuple({(line.request_id, line.timestamp): line for line in lines}.values())
+
+
+def _spread(window: Window, seed: str, longest: timedelta) -> list[Window]:
+    """Windows over a long one: one at a random time in each part, and the very last."""
     rng = random.Random(seed)  # noqa: S311 - a sample, not a secret
-    length = min(timedelta(hours=_SLICE_HOURS), (window.end - window.start) / _SLICES)
+    length = min(longest, (window.end - window.start) / _SLICES)
     part = (window.end - window.start) / (_SLICES - 1)
     starts = [window.start + part * (i + rng.random()) for i in range(_SLICES - 1)]
     starts = [min(start, window.end - length) for start in starts]

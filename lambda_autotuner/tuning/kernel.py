@@ -1,7 +1,7 @@
 """The prior covariance of log mean durations between configurations.
 
 A free scale, an offset of each architecture, a smooth residual over log memory, a residual of each
-size for itself, and what tight memory costs.
+size for itself, and how what tight memory costs differs from the usual.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from lambda_autotuner.tuning.units import Floats
 _SCALE_SD = 4.0
 NEGLIGIBLE = 1e-4
 """Residual nodes with a smaller share are left out of covariances."""
-_PRESSURE = 0.5
-"""Mean and standard deviation of what tight memory costs: one unknown amount, exponential."""
-_PRESSURE_ROOM = 0.15
+_PRESSURE, _PRESSURE_ROOM = 0.6, 0.15
+"""Mean of the logarithm of what no room at all costs, and the relative room over which it fades."""
+_PRESSURE_MISFIT = 0.2
+"""Standard deviation, as a share of that mean, of how a function differs from such fading."""
 
 
 class Kernel:
@@ -45,7 +46,7 @@ class Kernel:
         lengths = sorted({node.length for node in priors.residual_nodes})
         decay = {length: related * np.exp(squared / length**2) for length in lengths}
         base = _SCALE_SD**2 + same_arch * priors.architecture_sd**2
-        base = base + np.outer(self.pressure(memory), self.pressure(right_memory))
+        base = base + self._misfit(memory)[:, None] * self._misfit(right_memory)
         return np.stack(
             [
                 base + node.smooth**2 * decay[node.length] + node.independent**2 * same
@@ -61,7 +62,7 @@ class Kernel:
         related = np.where(same_arch > 0, 1.0, priors.architecture_correlation)
         # What is negligible is left out of both sides of the difference that belief() takes.
         kept = np.where(shares > NEGLIGIBLE, shares, 0.0)
-        tight = self.pressure(memory)
+        tight = self._misfit(memory)
         fixed = _SCALE_SD**2 + same_arch * priors.architecture_sd**2 + np.outer(tight, tight)
         total = kept.sum() * fixed
         for length in {node.length for node in priors.residual_nodes}:
@@ -75,18 +76,22 @@ class Kernel:
 
     def variance(self, memory: Floats) -> Floats:
         """Prior variance at configurations under every residual node, shape (J, M)."""
-        fixed = _SCALE_SD**2 + self._priors.architecture_sd**2 + self.pressure(memory) ** 2
+        fixed = _SCALE_SD**2 + self._priors.architecture_sd**2 + self._misfit(memory) ** 2
         nodes = self._priors.residual_nodes
         return np.stack([fixed + node.smooth**2 + node.independent**2 for node in nodes])
 
     def pressure(self, memory: Floats) -> Floats:
-        """What a heap close to its limit costs: mean and standard deviation of the log, shape (M,).
+        """What a heap close to its limit costs on average, as a logarithm, shape (M,).
 
         Garbage collection and a squeezed page cache make sizes with little room above the memory
-        that is used slow, all together and by an unknown amount, never fast. What is measured
-        there is believed there, and says the less about roomier sizes.
+        that is used slow, all together and by an unknown amount, never fast: each shape of the
+        ensemble has an amount of its own. What is measured at such sizes says the less about
+        roomier ones.
         """
         if self._used is None:
             return np.zeros(len(memory))
         room = np.maximum(np.exp(memory) / self._used - 1.0, 0.0)
         return np.asarray(_PRESSURE * np.exp(-room / _PRESSURE_ROOM))
+
+    def _misfit(self, memory: Floats) -> Floats:
+        return _PRESSURE_MISFIT * self.pressure(memory)

@@ -22,8 +22,9 @@ scale.
 large: only the longer counts, a steep knee), `a` the power with which a share of a core counts (1:
 processor time; below: bandwidth; above: throttling and small caches), `knee` where one thread has
 its whole core (1,769 MB), `p` the parallel part on up to `threads` threads, and `pressure` what a
-heap close to its limit costs. The posterior weighs an ensemble of such shapes and adds residuals
-for what they all miss.
+heap close to its limit costs where the memory in use is not known. Where it is, a shape has an
+amount `squeezed` of what tight memory costs on average, and the kernel says how it fades with room.
+The posterior weighs an ensemble of such shapes and adds residuals for what they all miss.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Ensemble:
     pressure_mb: Floats
     stepped: Floats
     metered: Floats
+    squeezed: Floats
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_rows", {})
@@ -140,6 +142,8 @@ _METERED = 0.75
 Every thread that works for longer than its quota does; what is left out stands for work in bursts
 between waiting, which stays within it.
 """
+_SQUEEZED_STEP = (5**0.5 - 1) / 2
+"""Multiples of it, modulo one, cover the unit interval evenly, apart from the other dimensions."""
 _ALL_CORES = 0.4
 """Share of parallel shapes that use every core there is; the others use 2 to 5."""
 
@@ -161,7 +165,7 @@ def ensemble(count: int = 1_024) -> Ensemble:
     would repeat one answer, and outvote the optima in between (docs/decisions/0011).
     Each of the others has one more trait: bound by something slower than processor share, a knee
     elsewhere than at 1,769 MB, parallel work (smooth, or in steps of visible cores), or a heap
-    close to its limit.
+    close to its limit. `squeezed` is exponential with mean 1 over all of them.
     """
     point = _sequence(count)
     trait, amount, kind = point[:, 3], point[:, 4], point[:, 5]
@@ -187,4 +191,5 @@ def ensemble(count: int = 1_024) -> Ensemble:
         pressure,
         stepped.astype(float),
         (kind >= 1 - _METERED).astype(float),
+        -np.log1p(-((0.5 + np.arange(1, count + 1) * _SQUEEZED_STEP) % 1.0)),
     )

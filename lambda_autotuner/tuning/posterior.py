@@ -155,9 +155,9 @@ class Posterior:
         self._level = np.tile(levels, len(nodes))
         kernels = self._kernel.under_each(self._memory, self._arch, self._memory, self._arch)
         kernels += _COLD_OFFSET_SD**2 * np.outer(seen.cold, seen.cold)
-        tight = self._kernel.pressure(self._memory)
-        residual = (seen.log_mean - _COLD_OFFSET * seen.cold - tight)[:, None]
+        residual = (seen.log_mean - _COLD_OFFSET * seen.cold)[:, None]
         residual = residual - self._shapes.rows(self._size)
+        residual -= self._kernel.pressure(self._memory)[:, None] * self._shapes.squeezed
         # Periods change durations by a few percent, so the scale may be taken without them.
         self._scale = residual.mean(axis=0)
         residual -= self._metering(self._shapes, self._size, self._scale)
@@ -321,7 +321,7 @@ class Posterior:
         for node in np.unique(of_component):
             chosen = of_component == node
             pulled[:, chosen] = cross[node] @ solved[chosen].T
-        tight = self._kernel.pressure(np.log(size))[:, None]
+        tight = self._kernel.pressure(np.log(size))[:, None] * picked.squeezed
         means = np.asarray(shapes + self._centre[self._pick_shape] + pulled + tight)
         self._asked = (configurations, means, cross)
         return means, cross

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lambda_autotuner.aws.reports import Outcome as ReportOutcome
+from lambda_autotuner.aws.reports import Report
+from lambda_autotuner.aws.session import Account
+from lambda_autotuner.measurement import Choices
 from lambda_autotuner.measurement.beginning import production_floor
+from lambda_autotuner.sandbox.truth import Truth
+from lambda_autotuner.settings import Settings
+from lambda_autotuner.sizing.background import read_background
+from lambda_autotuner.sizing.telemetry import Reports, read_more_where_memory_ran_out
 from lambda_autotuner.tuning.evidence import Evidence, Outcome, Sample
 from lambda_autotuner.tuning.workload import Workload
 
@@ -45,3 +55,42 @@ def test_many_killed_ask_for_what_the_spread_says(killed: int) -> None:
     used = np.random.default_rng(2).uniform(700, 1_020, 400)
     assert 1_100 < floor_mb(used, killed=killed) < 3_000
     assert floor_mb(used, killed=80) > floor_mb(used, killed=40)
+
+
+CHOICES = Choices.from_settings(Settings())
+
+
+def test_how_much_a_leak_asks_for_is_told_from_thousands_of_lines(account: Account) -> None:
+    background = read_background(account, "report-generator-leaky", CHOICES)
+    law: Any = Truth(seed=7, functions=60).function("report-generator-leaky").behaviour
+    enough_mb = law.working_set_mb + 40 * law.leak_mb * math.log(1 / 0.002)
+    assert len(background.evidence) > 2_500
+    assert production_floor(background)[0] == pytest.approx(enough_mb, rel=0.1)
+
+
+def test_no_more_is_read_where_nothing_was_killed_or_all_was_read(account: Account) -> None:
+    background = read_background(account, "report-generator-leaky", CHOICES)
+    assert background.window is not None
+    fine = Report("a", 1.0, 1.0, 512, 100)
+    killed = Report("b", 1.0, 1.0, 512, 512, outcome=ReportOutcome.OUT_OF_MEMORY)
+    account.calls.clear()
+    for reports in (Reports((fine,), complete=False), Reports((fine, killed), complete=True)):
+        found = read_more_where_memory_ran_out(
+            account, background.configuration, background.window, reports
+        )
+        assert found is reports
+    assert not account.calls
+
+
+def test_every_attempt_of_one_event_counts(account: Account) -> None:
+    background = read_background(account, "report-generator-leaky", CHOICES)
+    window = background.window
+    assert window is not None
+    killed = Report(
+        "event", 1.0, 1.0, 512, 512, outcome=ReportOutcome.OUT_OF_MEMORY, timestamp=window.start
+    )
+    again = Report("event", 9.0, 9.0, 512, 300, timestamp=window.start + timedelta(minutes=1))
+    found = read_more_where_memory_ran_out(
+        account, background.configuration, window, Reports((killed, again), complete=False)
+    )
+    assert {killed, again} <= set(found.lines)

@@ -19,7 +19,7 @@ def shape(**given: float) -> Ensemble:
     """One thread's work alone, if not told otherwise."""
     usual = {
         "waiting": 1e-9, "overlap": 1.0, "exponent": 1.0, "knee_mb": CORE_MB, "parallel": 0.0,
-        "threads": 6.0, "pressure_mb": 0.0, "stepped": 0.0, "metered": 1.0,
+        "threads": 6.0, "pressure_mb": 0.0, "stepped": 0.0, "metered": 1.0, "squeezed": 0.0,
     }  # fmt: skip
     return Ensemble(**{name: np.array([float(x)]) for name, x in (usual | given).items()})
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lambda_autotuner.tuning import Configuration, Evidence, Model, PriceBook, Sample, Workload
+from lambda_autotuner.tuning.law import ensemble
 from lambda_autotuner.tuning.observation import memory_used
 
 RATES = PriceBook.load().all_rates("us-east-1")
@@ -64,3 +65,28 @@ def test_a_size_without_room_is_expected_to_be_slower():
         return model.durations((Configuration(320),)).expected()[0]
 
     assert 1.2 < expected(USED) / expected(20) < 2.0
+
+
+def test_a_size_without_room_is_never_expected_to_be_faster_and_may_be_far_slower():
+    def quantiles(used_mb):
+        seen = Evidence(
+            Sample(size, "x86_64", 400_000 / size, max_memory_used_mb=used_mb)
+            for size in (704, 1_024, 1_408)
+            for _ in range(3)
+        )
+        model = Model(seen, Workload(cold_rate=0), RATES)
+        return model.durations((Configuration(320),)).quantiles((0.05, 0.5, 0.95)).ravel()
+
+    low, middle, high = quantiles(USED)
+    assert low > quantiles(20)[0]
+    assert high - middle > 1.5 * (middle - low)
+
+
+def test_amounts_are_exponential_and_apart_from_what_else_shapes_differ_in():
+    shapes = ensemble()
+    amount = shapes.squeezed
+    assert np.all(amount > 0)
+    for quantile in (0.1, 0.5, 0.9, 0.99):
+        assert np.quantile(amount, quantile) == pytest.approx(-np.log1p(-quantile), rel=0.03)
+    for other in (shapes.waiting, shapes.overlap, shapes.exponent, shapes.parallel):
+        assert abs(np.corrcoef(amount, other)[0, 1]) < 0.05
