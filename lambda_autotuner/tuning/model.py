@@ -16,8 +16,8 @@ from lambda_autotuner.errors import UsageError
 from lambda_autotuner.tuning.belief import Belief, Marginal
 from lambda_autotuner.tuning.cold import ColdStarts
 from lambda_autotuner.tuning.evidence import Configuration, Evidence
+from lambda_autotuner.tuning.failures import excluded
 from lambda_autotuner.tuning.observation import (
-    excluded,
     memory_floor,
     warm_observations,
 )

@@ -1,25 +1,23 @@
-"""From samples to what the posterior takes: means, scatter, censoring and what cannot run."""
+"""From samples to what the posterior takes: means, scatter, censoring and the memory that is needed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from lambda_autotuner.tuning.evidence import Configuration, Evidence, SizeSummary
+from lambda_autotuner.tuning.evidence import Configuration, Evidence
 from lambda_autotuner.tuning.posterior import Longest, Observations
 from lambda_autotuner.tuning.units import Floats
 
 _CENSORED_STRETCH = 1.5
 _CENSORED_SD = 0.3
 _SMALLEST_MS = 0.01
-_TOLERATED_TIMEOUT_SHARE = 0.02
 # How far the mean of a metric, cold and failed invocations included, may be from that of warm ones:
 # without lines that show how few those are, and with them.
 _METRIC_SD, _METRIC_SD_BESIDE_LINES, _LINES_THAT_SHOW = 0.02, 0.003, 20
-_ERRORS_TO_EXCLUDE = 2
 # How far windows of telemetry apart in time differ: single benchmark runs a month apart do by 5 %
 # each (one in six cells moved by more than 10 %), and a window averages over many days.
 _DRIFT_SD = 0.02
@@ -216,34 +214,6 @@ def _floor_of_what_ran(evidence: Evidence, headroom: float) -> MemoryFloor:
         reason = f"Max Memory Used is {min(used)} MB; {headroom:.0%} is kept free."
         return MemoryFloor(floor, reason, floor)
     return MemoryFloor(0, "Nothing is known about the memory that is used.", 0)
-
-
-def failing(summary: SizeSummary) -> str | None:
-    """Why a configuration that was tried may not be proposed; None when nothing speaks against."""
-    where = summary.configuration
-    if summary.out_of_memory:
-        return f"{where} ran out of memory."
-    tried = summary.succeeded + summary.failed
-    if summary.timeouts_ms and len(summary.timeouts_ms) > _TOLERATED_TIMEOUT_SHARE * tried:
-        return f"{where} timed out in {len(summary.timeouts_ms)} of {tried} invocations."
-    if summary.errors >= _ERRORS_TO_EXCLUDE and summary.errors * 2 >= tried:
-        return f"{where} failed in {summary.errors} of {tried} invocations."
-    return None
-
-
-def excluded(
-    evidence: Evidence,
-    configurations: Sequence[Configuration],
-    floor: MemoryFloor,
-    too_slow: Callable[[Sequence[Configuration]], np.ndarray],
-) -> np.ndarray:
-    """Which configurations may not be proposed, as a boolean array of shape (M,)."""
-    bad = {
-        summary.configuration for summary in evidence.summaries() if failing(summary) is not None
-    }
-    below = np.asarray([where.memory_mb < floor.memory_mb for where in configurations])
-    failed = np.asarray([where in bad for where in configurations])
-    return np.asarray(below | failed | too_slow(configurations))
 
 
 def memory_used(evidence: Evidence) -> float | None:

@@ -17,10 +17,11 @@ from scipy.special import ndtri
 from lambda_autotuner.tuning.cold import usual_init
 from lambda_autotuner.tuning.decision import Decision, Policy, decide
 from lambda_autotuner.tuning.evidence import Configuration, Evidence
+from lambda_autotuner.tuning.failures import failing
 from lambda_autotuner.tuning.gradient import probe_gains
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import Objective
-from lambda_autotuner.tuning.observation import failing, floor_of_the_spread
+from lambda_autotuner.tuning.observation import floor_of_the_spread
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates
 from lambda_autotuner.tuning.priors import Priors
 from lambda_autotuner.tuning.recommendation import NeedMoreData, Recommendation, Settled
@@ -161,7 +162,8 @@ def _hanging(model: Model, picked: Configuration) -> str | None:
     summaries = model.evidence.summaries()
     if any(s.configuration == picked and s.succeeded for s in summaries):
         return None
-    cut = [s for s in summaries if s.timeouts_ms and failing(s) is not None]
+    bad = failing(model.evidence)
+    cut = [s for s in summaries if s.timeouts_ms and s.configuration in bad]
     if not cut:
         return None
     worst = max(cut, key=lambda s: len(s.timeouts_ms))

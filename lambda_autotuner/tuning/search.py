@@ -14,11 +14,11 @@ import numpy as np
 from lambda_autotuner.errors import UsageError
 from lambda_autotuner.tuning.decision import Decision, Policy, choose, decide, leaning
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Outcome, Sample
+from lambda_autotuner.tuning.failures import failing
 from lambda_autotuner.tuning.gradient import knowledge_gradient
 from lambda_autotuner.tuning.lateness import meets_slo
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import CostUnderSlo, Objective
-from lambda_autotuner.tuning.observation import failing
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates, invocation_cost_usd
 from lambda_autotuner.tuning.priors import Priors
 from lambda_autotuner.tuning.recommendation import Change, Recommendation
@@ -280,7 +280,8 @@ class Search:
             return Probe(best.memory_mb, best.architecture, 1)
         largest = candidates[-1]
         summary = self._evidence.at(largest.memory_mb, largest.architecture)
-        if summary.succeeded + summary.failed < self.policy.replicates and not failing(summary):
+        untried = summary.succeeded + summary.failed < self.policy.replicates
+        if untried and largest not in failing(self._evidence):
             return Probe(largest.memory_mb, largest.architecture, 1)
         return Stop("No allowed size is likely to meet the limits.", "nothing_allowed")
 
@@ -329,8 +330,14 @@ class Search:
         return Probe(where.memory_mb, where.architecture, 1)
 
     def _lucky(self, pick: Configuration) -> Unproven | None:
-        """Why the pick may only be lucky not to have timed out, which more of it would show."""
-        return None if pick == self.current else unproven(self.model, pick, self.policy.confidence)
+        """Why the pick may only look good by luck, or never ended well, which more of it would show."""
+        if pick == self.current:
+            return None
+        seen = self._evidence.at(pick.memory_mb, pick.architecture)
+        if seen.errors and not seen.succeeded:
+            reason = f"No invocation at {pick} ended well yet: {seen.errors} failed."
+            return Unproven(reason, self.policy.replicates)
+        return unproven(self.model, pick, self.policy.confidence)
 
     def _worth(self, decision: Decision) -> Configuration | None:
         """What to measure so that some size is known to meet the limit; None where nothing may."""

@@ -11,11 +11,11 @@ import numpy as np
 from lambda_autotuner.tuning.advice import advise
 from lambda_autotuner.tuning.decision import Decision, Policy, choose, decide
 from lambda_autotuner.tuning.evidence import Configuration
+from lambda_autotuner.tuning.failures import failing
 from lambda_autotuner.tuning.infrastructure import infrastructure_lines
 from lambda_autotuner.tuning.lateness import meets_slo
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import CostUnderSlo, FastestWithin, Objective
-from lambda_autotuner.tuning.observation import failing
 from lambda_autotuner.tuning.outlook import curve, outlooks
 from lambda_autotuner.tuning.pricing import FULL_PERCENT
 from lambda_autotuner.tuning.recommendation import (
@@ -135,7 +135,7 @@ def _base(
 
 def _nothing_ran(model: Model, base: dict[str, Any]) -> Recommendation:
     summaries = model.evidence.summaries()
-    failures = tuple(text for text in (failing(s) for s in summaries) if text is not None)
+    failures = tuple(failing(model.evidence).values())
     if failures:
         return Infeasible(**base, violated=failures)
     if any(summary.failed for summary in summaries):
@@ -153,7 +153,7 @@ def _nothing_allowed(
     base: dict[str, Any],
 ) -> Recommendation:
     excluded = model.excluded(candidates)
-    violated = [t for t in (failing(s) for s in model.evidence.summaries()) if t is not None]
+    violated = list(failing(model.evidence).values())
     nearest = None
     if isinstance(objective, CostUnderSlo) and not excluded.all():
         chance = np.where(excluded, -1.0, meets_slo(model, objective, candidates))
