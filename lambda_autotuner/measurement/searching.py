@@ -26,6 +26,7 @@ from lambda_autotuner.tuning.space import Space
 from lambda_autotuner.tuning.units import Architecture
 
 _ERRORS_TO_GIVE_UP = 3
+_SAID = 160
 _LATE_SIZES = 2
 
 
@@ -99,12 +100,18 @@ class Run:
         notes = (*self.notes, *answer.notes)
         if self.invoker.throttled:
             notes += (f"{self.invoker.throttled} requests were throttled and sent again.",)
+        errors = sum(sample.outcome is Outcome.ERROR for sample in told)
+        said = self.invoker.errors[-1] if self.invoker.errors else "no message"
+        if 0 < errors < len(told):
+            first, *_ = said.splitlines() or [said]
+            notes += (
+                f"{errors} of {len(told)} invocations failed, the last with {first[:_SAID]}; the others count.",
+            )
         limits = tuple(self._limit(item) for item in answer.constraints)
         answer = replace(answer, notes=notes, constraints=limits)
         if isinstance(answer, Infeasible) and (text := self._always_late(told)):
             answer = replace(answer, violated=(*answer.violated, text))
-        if told and all(sample.outcome is Outcome.ERROR for sample in told):
-            said = self.invoker.errors[-1] if self.invoker.errors else "no message"
+        if told and errors == len(told):
             failing = (
                 f"The function failed in all {len(told)} invocations, so its duration means "
                 f"nothing. It said: {said}. Give it an event that it accepts (--payload)."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -96,6 +97,27 @@ def test_a_payload_that_fails_is_told_apart_from_a_bad_size(
     assert "--payload" in result.verdict
     assert len(result.evidence) == 3
     assert state_of(account, released) == before
+
+
+def test_a_dependency_that_is_down_a_third_of_the_time_rules_no_size_out(
+    account: Account, journal: Journal, released: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = itertools.count()
+
+    def flaky(memory_mb: int, _parameters: Any) -> dict[str, Any]:
+        if next(turns) % 3 == 1:
+            return failed(memory_mb, "ConnectionError", "stock.internal did not answer")
+        return good(memory_mb, 300 + 8_000 / memory_mb)
+
+    answer_with(account, monkeypatch, flaky)
+    result = measurement.tune(account, journal, released, options=AGREED)
+    assert isinstance(result.answer, Settled)
+    assert result.answer.proposed.memory_mb == 128
+    errors = sum(s.outcome is Outcome.ERROR for s in result.evidence)
+    ours = sum(s.source == "invocation" for s in result.evidence)
+    told = " ".join(result.answer.notes)
+    assert f"{errors} of {ours} invocations failed" in told
+    assert "stock.internal did not answer" in told
 
 
 def test_an_allowed_error_counts_as_success(
