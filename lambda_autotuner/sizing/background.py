@@ -78,8 +78,8 @@ def read_background(
     target = Target(reference.name, qualifier)
     telemetry = fetch_telemetry(account, [target], window)[target]
     reports = read_reports(account, configuration, window)
-    reports = read_more_where_memory_ran_out(account, configuration, window, reports)
     configuration, qualifier = _subject(account, configuration, qualifier, reports)
+    reports = read_more_where_memory_ran_out(account, configuration, window, reports)
     samples, notes = _samples(account, configuration, qualifier, telemetry, reports)
     workload, unknown = _workload(account, configuration, choices, telemetry, reports)
     return Background(

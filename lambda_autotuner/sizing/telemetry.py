@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -28,9 +29,10 @@ from lambda_autotuner.tuning.units import (
 from lambda_autotuner.tuning.workload import Workload
 
 _LINES = 800
-_LINES_OF_A_TAIL = 4_000
 _SLICES = 8
 _SLICE_HOURS = 2.0
+# Where memory ran out: lines from so many parts of the window, and how long reading them may take.
+_LINES_OF_A_TAIL, _TAIL_SLICES, _TAIL_SECONDS = 4_000, 16, 20.0
 # Lines seen, and the share of the largest Max Memory Used among them that is kept free.
 _HEADROOM = ((300, 0.05), (50, 0.10), (0, 0.15))
 # Percentiles: the share of lines that must be of one size, how near to the timeout durations are
@@ -67,52 +69,52 @@ def read_reports(
         found, complete = fetch_reports(account, group, window, limit=lines)
         if complete:
             return Reports(tuple(found), complete=True)
-        sample = _sampled(account, configuration, window, lines, timedelta(hours=_SLICE_HOURS))
+        share = max(1, lines // _SLICES)
+        slices = [
+            fetch_reports(account, group, part, limit=share)[0]
+            for part in _spread(window, configuration.name)
+        ]
     except MissingError:
         return Reports((), complete=True, reason=f"there is no log group {group}")
     except AwsError as error:
         return Reports((), complete=False, reason=error.message)
-    return Reports(_distinct(sample), complete=False)
+    return Reports(_distinct(line for part in slices for line in part), complete=False)
 
 
 def read_more_where_memory_ran_out(
     account: Account, configuration: FunctionConfiguration, window: Window, reports: Reports
 ) -> Reports:
-    """Many more REPORT lines where a sample of them shows invocations that ran out of memory.
+    """Many more REPORT lines where a sample of them shows that a function runs out of memory.
 
     How much memory is enough then hangs on a tail, which some hundred lines tell to 10 %: enough
     to make a size a tenth too dear or to let one in a hundred be killed.
 
     Args:
         account: where to ask.
-        configuration: whose lines.
+        configuration: whose lines; kills at other memory sizes are history.
         window: the span of time.
         reports: what was read; given back as it is where that is all there is, or nothing was killed.
     """
-    if reports.complete or not any(
-        line.outcome is ReportOutcome.OUT_OF_MEMORY for line in reports.lines
-    ):
+    killed = any(
+        line.outcome is ReportOutcome.OUT_OF_MEMORY and line.memory_mb == configuration.memory_mb
+        for line in reports.lines
+    )
+    if reports.complete or not killed:
         return reports
+    until = time.monotonic() + _TAIL_SECONDS
+    share = _LINES_OF_A_TAIL // _TAIL_SLICES
+    more: list[Report] = []
     try:
-        more = _sampled(account, configuration, window, _LINES_OF_A_TAIL, window.end - window.start)
+        for part in _disjoint(window, configuration.name):
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            more += fetch_reports(
+                account, configuration.log_group, part, limit=share, deadline_seconds=left
+            )[0]
     except AwsError:
         return reports
     return replace(reports, lines=_distinct([*reports.lines, *more]))
-
-
-def _sampled(
-    account: Account,
-    configuration: FunctionConfiguration,
-    window: Window,
-    lines: int,
-    longest: timedelta,
-) -> list[Report]:
-    share = max(1, lines // _SLICES)
-    parts = _spread(window, configuration.name, longest)
-    slices = [
-        fetch_reports(account, configuration.log_group, part, limit=share)[0] for part in parts
-    ]
-    return [line for part in slices for line in part]
 
 
 def _distinct(lines: Iterable[Report]) -> tuple[Report, ...]:
@@ -120,14 +122,22 @@ def _distinct(lines: Iterable[Report]) -> tuple[Report, ...]:
     return tuple({(line.request_id, line.timestamp): line for line in lines}.values())
 
 
-def _spread(window: Window, seed: str, longest: timedelta) -> list[Window]:
-    """Windows over a long one: one at a random time in each part, and the very last."""
+def _spread(window: Window, seed: str) -> list[Window]:
+    """Short windows over a long one: one at a random time in each part, and the very last."""
     rng = random.Random(seed)  # noqa: S311 - a sample, not a secret
-    length = min(longest, (window.end - window.start) / _SLICES)
+    length = min(timedelta(hours=_SLICE_HOURS), (window.end - window.start) / _SLICES)
     part = (window.end - window.start) / (_SLICES - 1)
     starts = [window.start + part * (i + rng.random()) for i in range(_SLICES - 1)]
     starts = [min(start, window.end - length) for start in starts]
     return [Window(start, start + length) for start in (*starts, window.end - length)]
+
+
+def _disjoint(window: Window, seed: str) -> list[Window]:
+    """Equal parts of a window, each from a random time in its first half to its end."""
+    rng = random.Random(f"{seed} tail")  # noqa: S311 - a sample, not a secret
+    part = (window.end - window.start) / _TAIL_SLICES
+    ends = [window.start + part * (i + 1) for i in range(_TAIL_SLICES)]
+    return [Window(end - part * (1 - rng.random() / 2), end) for end in ends]
 
 
 def report_samples(

@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from lambda_autotuner.tuning.cold import usual_init
 from lambda_autotuner.tuning.decision import Decision, Policy, decide
 from lambda_autotuner.tuning.evidence import Configuration, Evidence
-from lambda_autotuner.tuning.failures import failing
+from lambda_autotuner.tuning.failures import failing, nothing_ended_well
 from lambda_autotuner.tuning.gradient import probe_gains
 from lambda_autotuner.tuning.model import Model
 from lambda_autotuner.tuning.objective import Objective
@@ -134,6 +134,7 @@ def _against(model: Model, decision: Decision | None, policy: Policy) -> tuple[s
             _hanging(model, picked),
             _starved(model, picked),
             _below_the_floor(model, decision),
+            nothing_ended_well(model.evidence, picked),
         )
         if text is not None
     ]

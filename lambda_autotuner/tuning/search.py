@@ -6,6 +6,7 @@ that is expected to save most for its share of the budget (the knowledge gradien
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 from lambda_autotuner.errors import UsageError
 from lambda_autotuner.tuning.decision import Decision, Policy, choose, decide, leaning
 from lambda_autotuner.tuning.evidence import Configuration, Evidence, Outcome, Sample
-from lambda_autotuner.tuning.failures import failing
+from lambda_autotuner.tuning.failures import failing, nothing_ended_well
 from lambda_autotuner.tuning.gradient import knowledge_gradient
 from lambda_autotuner.tuning.lateness import meets_slo
 from lambda_autotuner.tuning.model import Model
@@ -31,6 +32,7 @@ from lambda_autotuner.tuning.workload import Workload
 _MAXIMUM_THROTTLED = 10
 _FAILED_SIZES_TO_GIVE_UP = 4
 _ENOUGH_AT_ONE_SIZE = 10
+_ERRORS_TO_GIVE_UP = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +317,7 @@ class Search:
                 loss = f"{decision.expected_loss:.2%}"
                 return Stop(f"{pick} is expected to lose no more than {loss}.", "settled")
             if affordable:
-                return Probe(pick.memory_mb, pick.architecture, 1)
+                return self._once_more(pick)
         best = knowledge_gradient(
             self.model,
             self.objective,
@@ -326,18 +328,30 @@ class Search:
         )
         if best is None:
             return Stop("Nothing that is left to measure is affordable.", "cost")
-        where = decision.configurations[best.index]
+        return self._once_more(decision.configurations[best.index])
+
+    def _once_more(self, where: Configuration) -> Probe | Stop:
+        """Measure a size once, unless it is where everything has failed so far, many times."""
+        unseen = nothing_ended_well(self._evidence, where)
+        errors = self._evidence.at(where.memory_mb, where.architecture).errors
+        if unseen is not None and errors >= _ERRORS_TO_GIVE_UP:
+            return Stop(unseen, "failing")
         return Probe(where.memory_mb, where.architecture, 1)
 
     def _lucky(self, pick: Configuration) -> Unproven | None:
         """Why the pick may only look good by luck, or never ended well, which more of it would show."""
         if pick == self.current:
             return None
-        seen = self._evidence.at(pick.memory_mb, pick.architecture)
-        if seen.errors and not seen.succeeded:
-            reason = f"No invocation at {pick} ended well yet: {seen.errors} failed."
-            return Unproven(reason, self.policy.replicates)
+        unseen = nothing_ended_well(self._evidence, pick)
+        if unseen is not None:
+            return Unproven(unseen, self._to_end_well())
         return unproven(self.model, pick, self.policy.confidence)
+
+    def _to_end_well(self) -> int:
+        """How many invocations it takes for as many to end well as are wanted of a pick."""
+        errors = sum(sample.outcome is Outcome.ERROR for sample in self._told)
+        well = sum(sample.outcome is Outcome.OK for sample in self._told)
+        return math.ceil(self.policy.replicates * (well + errors + 1) / (well + 1))
 
     def _worth(self, decision: Decision) -> Configuration | None:
         """What to measure so that some size is known to meet the limit; None where nothing may."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -68,18 +69,41 @@ def test_how_much_a_leak_asks_for_is_told_from_thousands_of_lines(account: Accou
     assert production_floor(background)[0] == pytest.approx(enough_mb, rel=0.1)
 
 
-def test_no_more_is_read_where_nothing_was_killed_or_all_was_read(account: Account) -> None:
+def test_no_more_is_read_where_nothing_was_killed_at_this_size_or_all_was_read(
+    account: Account,
+) -> None:
     background = read_background(account, "report-generator-leaky", CHOICES)
     assert background.window is not None
     fine = Report("a", 1.0, 1.0, 512, 100)
     killed = Report("b", 1.0, 1.0, 512, 512, outcome=ReportOutcome.OUT_OF_MEMORY)
     account.calls.clear()
-    for reports in (Reports((fine,), complete=False), Reports((fine, killed), complete=True)):
+    elsewhere = Report("c", 1.0, 1.0, 128, 128, outcome=ReportOutcome.OUT_OF_MEMORY)
+    for reports in (
+        Reports((fine,), complete=False),
+        Reports((fine, killed), complete=True),
+        Reports((fine, elsewhere), complete=False),
+    ):
         found = read_more_where_memory_ran_out(
             account, background.configuration, background.window, reports
         )
         assert found is reports
     assert not account.calls
+
+
+def test_lines_are_from_everywhere_in_the_window(account: Account) -> None:
+    background = read_background(account, "report-generator-leaky", CHOICES)
+    window = background.window
+    assert window is not None
+    killed = Report("b", 1.0, 1.0, 512, 512, outcome=ReportOutcome.OUT_OF_MEMORY)
+    found = read_more_where_memory_ran_out(
+        account, background.configuration, window, Reports((killed,), complete=False)
+    )
+    stamps = [line.timestamp for line in found.lines if line.timestamp is not None]
+    assert len(stamps) == len(found.lines) - 1
+    part = (window.end - window.start) / 16
+    counts = Counter(int((stamp - window.start) / part) for stamp in stamps)
+    assert set(counts) == set(range(16))
+    assert max(counts.values()) <= 250
 
 
 def test_every_attempt_of_one_event_counts(account: Account) -> None:
