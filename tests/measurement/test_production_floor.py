@@ -18,7 +18,8 @@ from lambda_autotuner.measurement import Choices
 from lambda_autotuner.measurement.beginning import production_floor
 from lambda_autotuner.sandbox.truth import Truth
 from lambda_autotuner.settings import Settings
-from lambda_autotuner.sizing.background import read_background
+from lambda_autotuner.sizing import background as background_module
+from lambda_autotuner.sizing.background import _subject, read_background
 from lambda_autotuner.sizing.telemetry import Reports, read_more_where_memory_ran_out
 from lambda_autotuner.tuning.evidence import Evidence, Outcome, Sample
 from lambda_autotuner.tuning.workload import Workload
@@ -118,3 +119,19 @@ def test_every_attempt_of_one_event_counts(account: Account) -> None:
         account, background.configuration, window, Reports((killed, again), complete=False)
     )
     assert {killed, again} <= set(found.lines)
+
+
+def test_the_version_is_told_before_more_lines_are_read(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of older lines would outvote a version that was released hours ago."""
+    told: list[int] = []
+
+    def remember(_account: Any, _configuration: Any, _qualifier: Any, reports: Reports) -> Any:
+        told.append(len(reports.lines))
+        return _subject(_account, _configuration, _qualifier, reports)
+
+    monkeypatch.setattr(background_module, "_subject", remember)
+    background = read_background(account, "report-generator-leaky", CHOICES)
+    assert len(background.evidence) > 2_500
+    assert told[0] <= 800
