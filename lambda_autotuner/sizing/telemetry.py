@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -104,7 +105,8 @@ def read_more_where_memory_ran_out(
     until = time.monotonic() + _TAIL_SECONDS
     share = _LINES_OF_A_TAIL // _TAIL_SLICES
     more: list[Report] = []
-    try:
+    # What was read before an error or the deadline counts all the same.
+    with suppress(AwsError, MissingError):
         for part in _disjoint(window, configuration.name):
             left = until - time.monotonic()
             if left <= 0:
@@ -112,8 +114,6 @@ def read_more_where_memory_ran_out(
             more += fetch_reports(
                 account, configuration.log_group, part, limit=share, deadline_seconds=left
             )[0]
-    except AwsError:
-        return reports
     return replace(reports, lines=_distinct([*reports.lines, *more]))
 
 

@@ -30,7 +30,7 @@ def failing(evidence: Evidence) -> dict[Configuration, str]:
     summaries = evidence.summaries()
     classes: tuple[_Class, ...] = ()
     if any(summary.errors >= _ERRORS_TO_EXCLUDE for summary in summaries):
-        classes = (_counted(evidence, ours=True), _counted(evidence, ours=False))
+        classes = _counted(evidence)
     reasons = {summary.configuration: _failing(summary, classes) for summary in summaries}
     return {where: reason for where, reason in reasons.items() if reason is not None}
 
@@ -58,21 +58,19 @@ class _Ended:
 _Class = dict[Configuration, _Ended]
 
 
-def _counted(evidence: Evidence, *, ours: bool) -> _Class:
-    """Our own invocations, or those of telemetry, by configuration; means of a metric are neither."""
-    well: dict[Configuration, int] = {}
-    errors: dict[Configuration, int] = {}
+def _counted(evidence: Evidence) -> tuple[_Class, _Class]:
+    """Our own invocations, and those of telemetry; means of a metric are neither."""
+    errors: tuple[dict[Configuration, list[bool]], ...] = ({}, {})
     for sample in evidence:
-        if (sample.source == "invocation") is not ours or sample.weight != 1:
-            continue
-        if sample.outcome in {Outcome.OK, Outcome.ERROR}:
-            where = sample.configuration
-            counts = errors if sample.outcome is Outcome.ERROR else well
-            counts[where] = counts.get(where, 0) + 1
-    return {
-        where: _Ended(well.get(where, 0), errors.get(where, 0))
-        for where in sorted({*well, *errors})
-    }
+        if sample.weight == 1 and sample.outcome in {Outcome.OK, Outcome.ERROR}:
+            alike = errors[sample.source != "invocation"]
+            failed = sample.outcome is Outcome.ERROR
+            alike.setdefault(sample.configuration, []).append(failed)
+    ours, telemetry = (
+        {where: _Ended(found.count(False), found.count(True)) for where, found in alike.items()}
+        for alike in errors
+    )
+    return ours, telemetry
 
 
 def _failing(summary: SizeSummary, classes: Sequence[_Class]) -> str | None:
@@ -105,14 +103,12 @@ def _fails_by_itself(where: Configuration, alike: _Class, *, ever_ran: bool) -> 
     others = [ended for size, ended in alike.items() if size != where and ended.well]
     if not others:
         return not ever_ran
-    here = [alike[where]]
     below = [
-        (size, ended)
+        ended
         for size, ended in alike.items()
         if size.architecture == where.architecture and size.memory_mb <= where.memory_mb
     ]
-    if not any(ended.well for _, ended in below):
-        here = [ended for _, ended in below]
+    here = [alike[where]] if any(ended.well for ended in below) else below
     errors, tried = sum(e.errors for e in here), sum(e.tried for e in here)
     elsewhere, of = sum(e.errors for e in others), sum(e.tried for e in others)
     failed, fine = elsewhere + _FAILED, of - elsewhere + _FINE
