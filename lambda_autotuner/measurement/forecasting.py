@@ -138,7 +138,7 @@ def _log_init(
 ) -> Floats:
     """Drawn log INIT in ms, shape (count, M): as it was seen, or typical of the runtime."""
     if any(summary.cold_ms for summary in model.evidence.summaries()):
-        seen = ColdStarts(model.evidence, lambda where: model.durations(where).expected())
+        seen = ColdStarts(model.evidence, model.durations)
         middle, spread = np.log(seen.init_ms(configurations)[0]), _INIT_SPREAD
     else:
         typical, spread = usual_init(model.workload.runtime)

@@ -115,6 +115,12 @@ class FunctionTruth:
         )
         return float(np.mean(inits))
 
+    def mean_first_ms(self, memory_mb: int, architecture: str | None = None) -> float:
+        """Expected ms that the first invocation of an environment takes longer than the others."""
+        keys = self._keys(_DRAWS)
+        side = architecture or self.archetype.architecture
+        return float(np.mean(self.behaviour.firsts_ms(memory_mb, side, keys)))
+
     def mean_cost_usd(
         self, memory_mb: int, architecture: str | None = None, *, request_fee: bool = True
     ) -> float:

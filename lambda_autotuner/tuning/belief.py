@@ -61,6 +61,10 @@ class Marginal:
         """Expected log mean duration, shape (M,)."""
         return np.asarray(self.means.mean(axis=1))
 
+    def variance(self) -> Floats:
+        """Variance of the log mean duration, shape (M,)."""
+        return np.asarray((self.deviations**2).mean(axis=1) + self.means.var(axis=1))
+
     def expected(self) -> Floats:
         """Expected mean duration in ms, shape (M,)."""
         return np.asarray(np.exp(self.means + self.deviations**2 / 2).mean(axis=1))

@@ -126,9 +126,7 @@ def log_costs(model: Model, configurations: Sequence[Configuration], duration: F
 def duration_share(model: Model, configurations: Sequence[Configuration]) -> Floats:
     """Share of the cost that moves with the warm duration, shape (M,): 1 without fee and INIT."""
     duration = model.durations(configurations).mean()
-    return model.duration_usd_per_ms(configurations) * np.exp(
-        duration - model.costs(configurations).mean()
-    )
+    return model.usd_per_ms(configurations) * np.exp(duration - model.costs(configurations).mean())
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class Model:
             return None
         if not any(summary.cold_ms for summary in self.evidence.summaries()):
             return None
-        return ColdStarts(self.standard, lambda where: self.durations(where).expected())
+        return ColdStarts(self.standard, self.durations)
 
     def usd_per_ms(self, configurations: Sequence[Configuration]) -> Floats:
         """Price of one billed ms at each configuration, shape (M,)."""
@@ -118,17 +118,6 @@ class Model:
         before = self.workload.account_gb_seconds_per_month
         duration = where.memory_mb / MB_PER_GB * rates.marginal_gb_second_usd(before)
         return (duration + storage) / MS_PER_SECOND
-
-    def duration_usd_per_ms(self, configurations: Sequence[Configuration]) -> Floats:
-        """What the mean cost rises by with each ms of mean warm duration, shape (M,).
-
-        Cold invocations are slower by a ratio, so they rise with it.
-        """
-        price = self.usd_per_ms(configurations)
-        if self.cold is None:
-            return price
-        slow, _ = self.cold.slowness(configurations)
-        return np.asarray(price * (1 - self.cold_rate + self.cold_rate * slow))
 
     def storage_share(self, where: Configuration) -> float:
         """Share of the price of a billed ms that ephemeral storage above 512 MB makes up."""
@@ -295,15 +284,12 @@ class Model:
             duration = price * milliseconds
             total = fees + duration + price * rounding
             return Marginal(np.log(total), warm.deviations * duration / total)
-        rate = self.cold_rate
         init, init_variance = (part[:, None] for part in self.cold.init_ms(configurations))
-        slow, slow_variance = (part[:, None] for part in self.cold.slowness(configurations))
-        first = rate * slow * milliseconds
-        duration = price * ((1 - rate) * milliseconds + first)
-        starting = price * rate * init
-        total = fees + duration + starting + price * rounding
+        extra, extra_variance = (part[:, None] for part in self.cold.extra_ms(configurations))
+        duration, starting = price * milliseconds, price * self.cold_rate
+        total = fees + duration + starting * (init + extra) + price * rounding
         variance = (duration * warm.deviations) ** 2
-        variance += (price * first) ** 2 * slow_variance + starting**2 * init_variance
+        variance += starting**2 * (init**2 * init_variance + extra_variance)
         return Marginal(np.log(total), np.sqrt(variance) / total)
 
     def log_cost_change(
@@ -321,7 +307,7 @@ class Model:
         pair = [before, after]
         cost = self.costs(pair)
         belief = self.belief(pair)
-        share = self.duration_usd_per_ms(pair) * np.exp(belief.mean - cost.mean())
+        share = self.usd_per_ms(pair) * np.exp(belief.mean - cost.mean())
         spread = np.asarray([-share[0], share[1]])
         deviation = math.sqrt(max(float(spread @ belief.covariance @ spread), 0.0))
         deviation *= self._stretch
@@ -390,9 +376,9 @@ class Model:
         return self._once("excluded", configurations, self._excluded)
 
     def _excluded(self, configurations: Sequence[Configuration]) -> np.ndarray:
-        return excluded(self.evidence, configurations, self.floor, self._too_slow)
+        return excluded(self.evidence, configurations, self.floor, self.too_slow)
 
-    def _too_slow(self, configurations: Sequence[Configuration]) -> np.ndarray:
+    def too_slow(self, configurations: Sequence[Configuration]) -> np.ndarray:
         """Sizes whose tail is more likely than not beyond the timeout."""
         limit = self.workload.timeout_ms
         if limit is None or self.warm is None:

@@ -20,11 +20,16 @@ from lambda_autotuner.tuning.evidence import Configuration, Evidence
 from lambda_autotuner.tuning.failures import failing, nothing_ended_well
 from lambda_autotuner.tuning.gradient import probe_gains
 from lambda_autotuner.tuning.model import Model
-from lambda_autotuner.tuning.objective import Objective
+from lambda_autotuner.tuning.objective import CostUnderSlo, Objective
 from lambda_autotuner.tuning.observation import floor_of_the_spread
 from lambda_autotuner.tuning.pricing import FULL_PERCENT, Rates
 from lambda_autotuner.tuning.priors import Priors
-from lambda_autotuner.tuning.recommendation import NeedMoreData, Recommendation, Settled
+from lambda_autotuner.tuning.recommendation import (
+    Change,
+    NeedMoreData,
+    Recommendation,
+    Settled,
+)
 from lambda_autotuner.tuning.space import Space
 from lambda_autotuner.tuning.units import Architecture
 from lambda_autotuner.tuning.verdict import candidates_of, conclude
@@ -35,6 +40,12 @@ COMMIT_TOLERANCE_PCT = 5.0
 _LEAST_INVOCATIONS = 6
 _MOST_INVOCATIONS = 25
 _FIRST_SIZES = 3
+_KNOWN_WITHIN = 3.0
+"""How far apart the ends of the interval of the duration at the pick may be, as a ratio.
+
+From one size, another of half its memory takes as long or twice as long, which is 2 to 2.5; one of
+a quarter spans 5 and more. Nobody should find out in production which it is.
+"""
 # Measured over the embedded account's functions: an invocation of a search costs so many at the
 # pick, so many of them are the first ones at their size, and those sizes are so much dearer.
 _EXPLORING, _COLD_SHARE, _DEARER = 1.2, 0.5, 2.0
@@ -82,6 +93,8 @@ def recommend_passive(
     lenient = replace(policy, tolerance_pct=max(COMMIT_TOLERANCE_PCT, policy.tolerance_pct))
     decision = decide(model, objective, candidates, lenient)
     reasons = _against(model, decision, policy)
+    surprise = _unknown_duration(answer, objective)
+    reasons += () if surprise is None else (surprise,)
     if decision is None or not reasons:
         return answer
     invocations = _enough(model, decision)
@@ -147,6 +160,22 @@ def _against(model: Model, decision: Decision | None, policy: Policy) -> tuple[s
     return tuple(found)
 
 
+def _unknown_duration(answer: Settled, objective: Objective) -> str | None:
+    """A change whose cost is known well enough may still surprise whoever waits for it.
+
+    A limit on latency is a person's own bound on how long the pick may take.
+    """
+    there, today = answer.proposed.mean_ms, answer.current
+    known = there.high <= _KNOWN_WITHIN * there.low
+    if known or not isinstance(answer, Change) or isinstance(objective, CostUnderSlo):
+        return None
+    now = "" if today is None else f"; today {today.mean_ms.value:.3g} ms"
+    return (
+        f"How long it takes at {answer.proposed.memory_mb} MB is known only from {there.low:.3g} to "
+        f"{there.high:.3g} ms{now}, and no limit on latency says whether that matters."
+    )
+
+
 def _crowded(model: Model, picked: Configuration) -> str | None:
     """Where memory is nearly full, time goes where no law of processor share sees it coming."""
     used = [s.max_memory_used_mb for s in model.evidence.summaries() if s.max_memory_used_mb]
@@ -166,12 +195,24 @@ def _hanging(model: Model, picked: Configuration) -> str | None:
     bad = failing(model.evidence)
     cut = [s for s in summaries if s.timeouts_ms and s.configuration in bad]
     if not cut:
-        return None
+        return _about_to_hang(model, picked)
     worst = max(cut, key=lambda s: len(s.timeouts_ms))
     tried = worst.succeeded + worst.failed
     return (
         f"{len(worst.timeouts_ms)} of {tried} invocations timed out at {worst.configuration}; "
         f"whether {picked} ends that shows only when it runs."
+    )
+
+
+def _about_to_hang(model: Model, picked: Configuration) -> str | None:
+    """The same where none was cut off yet, but what is seen comes close to the timeout."""
+    late = [s.configuration for s in model.evidence.summaries() if s.succeeded]
+    slow = [where for where, out in zip(late, model.too_slow(late), strict=True) if out]
+    if not slow:
+        return None
+    return (
+        f"Invocations take nearly as long as the timeout allows at {slow[0]}; whether {picked} ends "
+        "in time shows only when it runs."
     )
 
 

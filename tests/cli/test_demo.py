@@ -105,11 +105,13 @@ def test_a_missing_curves_file_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("bad", [1, demo_story.ATTEMPTS])
+@pytest.mark.parametrize("bad", [1, 2])
 def test_a_change_that_traffic_speaks_against_is_undone_and_the_next_is_looked_at(
     monkeypatch: pytest.MonkeyPatch, bad: int
 ) -> None:
     seen: list[str] = []
+    # Chance decides whether a third function is worth a change; two nearly always are.
+    monkeypatch.setattr(demo_story, "ATTEMPTS", 2)
 
     def watched(_door: Door, _workspace: Workspace, plan: Plan) -> Changed:
         seen.append(plan.title)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_autotuner.errors import NotFoundError, UsageError
+from lambda_autotuner.sandbox.functions.records import Configuration
 from lambda_autotuner.sandbox.truth import Truth
+from lambda_autotuner.sandbox.world.execution import execute
 from lambda_autotuner.sandbox.world.law import Law, visible_cores
 from lambda_autotuner.sandbox.world.randomness import Ids, mixed, normals, uniforms
 from lambda_autotuner.sandbox.world.replay import read_curves, replayed
@@ -64,6 +67,28 @@ def test_drawn_durations_have_the_laws_mean(law, size, seed):
     drawn = law.durations_ms(size, "x86_64", keys, times, np.ones(len(keys)))
     expected = max(law.mean_duration_ms(size, "x86_64"), 0.6)
     assert np.mean(drawn) == pytest.approx(expected, rel=0.03, abs=0.3)
+
+
+def test_first_invocations_do_more_work_at_the_share_of_their_size():
+    """A .NET function without a framework took 75 ms first at 1,024 MB and 734 at 128: 1 / share."""
+    known = Truth(seed=7).function("pricing-engine-jvm")
+    keys = mixed(np.arange(4_000, dtype=np.uint64))
+    cold = np.arange(len(keys)) < len(keys) // 2
+    extra = {}
+    for size in (512, 1024, 1769, 3008):
+        configuration = Configuration(memory_mb=size, timeout_s=900, architecture="x86_64")
+        traffic = replace(known.traffic, error_rate=0.0, episode_rate=0.0)
+        times, scale = np.zeros(len(keys)), np.ones(len(keys))
+        all_warm, some_cold = (
+            execute(known.behaviour, traffic, configuration, keys, times, scale, mask).duration_ms
+            for mask in (np.zeros_like(cold), cold)
+        )
+        assert (some_cold[~cold] == all_warm[~cold]).all()
+        extra[size] = float((some_cold - all_warm)[cold].mean())
+        assert extra[size] == pytest.approx(known.mean_first_ms(size), rel=0.02)
+    assert extra[512] == pytest.approx(2 * extra[1024], rel=0.02)
+    assert extra[1769] == pytest.approx(extra[3008], rel=0.02)
+    assert extra[1769] > 10 * known.behaviour.cpu_ms
 
 
 def test_hashed_numbers_are_uniform_normal_and_independent():

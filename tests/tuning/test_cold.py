@@ -1,4 +1,4 @@
-"""Cold starts: init is nearly flat in memory, and the first invocation a ratio of the next."""
+"""Cold starts: init is flat in memory, and what first invocations do besides takes processor time."""
 
 from __future__ import annotations
 
@@ -41,9 +41,83 @@ def test_a_slope_that_is_seen_is_learned():
     assert init[0] / init[1] > 3
 
 
+def test_init_is_as_flat_as_it_was_measured():
+    """Of 78 functions the slope of log init in log memory differs from 0 by 0.03 at most."""
+    known = model(690.0, sizes=(1_024,))
+    init, variance = known.cold.init_ms([Configuration(128), Configuration(1_024)])
+    assert init[0] / init[1] == pytest.approx(1.0, abs=0.03)
+    assert 0.05 < np.sqrt(variance[0]) < 0.15
+
+
 def test_a_slow_first_invocation_is_told_from_warm_ones():
-    slow, _ = model(300.0, slowness=3.0).cold.slowness([Configuration(256)])
-    assert slow[0] == pytest.approx(3.0, rel=0.15)
+    extra, variance = model(300.0, slowness=3.0).cold.extra_ms([Configuration(256)])
+    assert extra[0] == pytest.approx(40.0, rel=0.15)
+    assert np.sqrt(variance[0]) < 8
+
+
+def test_a_first_invocation_like_the_others_costs_nothing_more():
+    extra, variance = model(300.0).cold.extra_ms([Configuration(128), Configuration(256)])
+    assert (extra < 3).all()
+    assert (variance < 8**2).all()
+
+
+def first_invocations(extra_ms, sizes, *, warm_ms=1.5, seed=2):
+    """A function that waits, whose first invocation takes longer by so much at each size."""
+    rng = np.random.default_rng(seed)
+    samples = []
+    for size in sizes:
+        for _ in range(10):
+            first = (warm_ms + extra_ms[size]) * rng.lognormal(0, 0.1)
+            samples.append(Sample(size, "x86_64", first, init_ms=250.0))
+            samples.append(Sample(size, "x86_64", warm_ms * rng.lognormal(0, 0.05)))
+    return Model(Evidence(samples), Workload(cold_rate=0.2), RATES)
+
+
+# Means of ten first invocations of a .NET 8 function without a framework, in ms, and its warm 2 ms
+# taken off: published measurements of 24 November 2025, see cold.py.
+DOTNET = {128: 731.0, 256: 356.0, 512: 157.0, 1_024: 74.0}
+
+
+@pytest.mark.parametrize("seen", [(1_024,), (512,), (256, 1_024), (128, 512, 1_024)])
+def test_what_a_first_invocation_does_besides_is_processor_time_as_measured(seen):
+    known = first_invocations(DOTNET, seen)
+    places = [Configuration(size) for size in DOTNET]
+    extra, variance = known.cold.extra_ms(places)
+    off = (extra - list(DOTNET.values())) / np.sqrt(variance)
+    assert (np.abs(off) < 2).all()
+    # A ratio to warm invocations that is level would say 74 ms for 128 MB from 1,024 MB.
+    assert extra[0] > 350
+
+
+def test_a_first_invocation_that_waits_is_learned_from_two_sizes():
+    waits = dict.fromkeys(DOTNET, 90.0)
+    extra, _ = first_invocations(waits, (256, 1_024)).cold.extra_ms([Configuration(128)])
+    assert extra[0] == pytest.approx(90, rel=0.15)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 0.2, 1.0, 50.0, 1e6])
+def test_any_ratio_of_first_to_warm_is_a_finite_number_and_never_negative(factor):
+    rng = np.random.default_rng(3)
+    samples = [Sample(512, "x86_64", 40.0 * rng.lognormal(0, 0.3)) for _ in range(9)]
+    samples += [Sample(512, "x86_64", 40.0 * factor, init_ms=1.0) for _ in range(200)]
+    known = Model(Evidence(samples), Workload(cold_rate=0.5), RATES)
+    places = (Configuration(128), Configuration(512), Configuration(10_240))
+    extra, variance = known.cold.extra_ms(places)
+    assert np.isfinite(extra).all()
+    assert np.isfinite(variance).all()
+    assert (extra >= 0).all()
+    assert (variance >= 0).all()
+    assert np.isfinite(known.costs(places).expected()).all()
+
+
+def test_cold_invocations_alone_do_not_count_twice():
+    """Where only first invocations are known they teach the law; little is added to them."""
+    rng = np.random.default_rng(4)
+    samples = [Sample(512, "x86_64", 80.0 * rng.lognormal(0, 0.1), init_ms=300.0) for _ in range(9)]
+    known = Model(Evidence(samples), Workload(cold_rate=1.0, request_fee=False), RATES)
+    cost = known.costs((Configuration(512),)).expected()[0]
+    price = 512 / 1024 / 1000 * RATES["x86_64"].gb_second_usd
+    assert cost == pytest.approx(380.5 * price, rel=0.05)
 
 
 def test_cost_rises_with_the_share_of_cold_starts():

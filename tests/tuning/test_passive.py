@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from lambda_autotuner.tuning import (
+    Change,
     Configuration,
+    CostUnderSlo,
     Evidence,
     Infeasible,
     LowestCost,
@@ -141,6 +143,52 @@ def test_more_memory_is_no_promise_for_what_times_out():
     answer = passive([*seen, *cut], current=Configuration(128))
     assert isinstance(answer, NeedMoreData)
     assert any("12 of 312 invocations timed out" in reason for reason in answer.missing)
+
+
+def test_close_to_its_timeout_more_memory_is_no_promise_either():
+    """One invocation of 2.9 s with a timeout of 3 s: whether a larger size ends in time, who knows."""
+    samples = lines(128, 2_880, count=1, init_ms=330.0)
+    known = Workload(cold_rate=1.0, timeout_ms=3_000.0)
+    answer = passive(samples, current=Configuration(128), workload=known)
+    assert isinstance(answer, NeedMoreData)
+    assert any("nearly as long as the timeout" in reason for reason in answer.missing)
+
+
+MOSTLY_FEE = Workload(cold_rate=0.0)
+
+
+def test_a_cost_that_is_known_is_no_excuse_for_a_latency_that_is_not():
+    """At 2 ms the request fee is most of the cost, so small sizes win; they may take 8 times as long."""
+    answer = passive(
+        lines(1_024, 2.0, noise=0.05), current=Configuration(1_024), workload=MOSTLY_FEE
+    )
+    assert isinstance(answer, NeedMoreData)
+    (reason,) = answer.missing
+    assert "How long it takes" in reason
+    assert "today 2 ms" in reason
+    assert answer.leaning is not None
+    assert answer.leaning_saving_pct > 0
+
+
+def test_a_limit_on_latency_says_how_long_it_may_take():
+    answer = recommend_passive(
+        Evidence(lines(1_024, 2.0, noise=0.05)),
+        SPACE,
+        CostUnderSlo(95.0, 500.0),
+        RATES,
+        current=Configuration(1_024),
+        workload=MOSTLY_FEE,
+    )
+    assert isinstance(answer, Change)
+    assert answer.proposed.p95_ms.high <= 500
+
+
+def test_half_the_memory_is_known_well_enough_from_one_size():
+    answer = passive(
+        lines(256, 2.0, used=60, noise=0.05), current=Configuration(256), workload=MOSTLY_FEE
+    )
+    assert isinstance(answer, Settled)
+    assert answer.proposed.mean_ms.high <= 3 * answer.proposed.mean_ms.low
 
 
 def test_no_traffic_at_all_needs_data():

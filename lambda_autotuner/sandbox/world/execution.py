@@ -69,6 +69,8 @@ def execute(
     """
     memory_mb, architecture = configuration.memory_mb, configuration.architecture
     duration = behaviour.durations_ms(memory_mb, architecture, keys, times_ms, payload_scale)
+    if cold.any():
+        duration[cold] += behaviour.firsts_ms(memory_mb, architecture, keys[cold])
     used = behaviour.memory_used_mb(memory_mb, keys, payload_scale)
     outcome = np.zeros(len(keys), dtype=np.uint8)
 

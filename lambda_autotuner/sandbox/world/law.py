@@ -30,7 +30,7 @@ MINIMUM_MS: Final = 0.6
 OUT_OF_MEMORY_HEADROOM: Final = 1.0
 
 # Streams of randomness; each number of an invocation has its own.
-_NOISE, _TAIL, _TAIL_SIZE, _MEMORY, _INIT, _LEAK = 101, 103, 104, 105, 107, 109
+_NOISE, _TAIL, _TAIL_SIZE, _MEMORY, _INIT, _LEAK, _FIRST = 101, 103, 104, 105, 107, 109, 113
 
 
 def visible_cores(memory_mb: float) -> int:
@@ -58,6 +58,10 @@ class Behaviour(Protocol):
 
     def inits_ms(self, memory_mb: int, architecture: str, keys: Unsigned) -> Floats:
         """How long the init phase takes, were each invocation a cold start."""
+        ...
+
+    def firsts_ms(self, memory_mb: int, architecture: str, keys: Unsigned) -> Floats:
+        """How much longer each invocation took, were it the first of its environment."""
         ...
 
     def mean_duration_ms(self, memory_mb: int, architecture: str) -> float:
@@ -90,6 +94,7 @@ class Law:
     leak_mb: float = 0.0  # growth per warm invocation of one environment
     init_ms: float = 180.0
     init_noise: float = 0.12
+    first_ms: float = 0.0  # what an environment's first invocation does besides, on one whole CPU
     phase: float = 0.0
 
     def compute_ms(self, memory_mb: int, architecture: str) -> float:
@@ -162,6 +167,13 @@ class Law:
         del architecture  # init is dominated by loading code, which both do alike
         flat = self.init_ms * (1.0 + 0.08 * max(0.0, 1.0 - memory_mb / 1024))
         result: Floats = flat * np.exp(self.init_noise * normals(keys, _INIT))
+        return result
+
+    def firsts_ms(self, memory_mb: int, architecture: str, keys: Unsigned) -> Floats:
+        """Classes that are loaded and code that is compiled: processor time at the size's share."""
+        factor = self.arm_factor if architecture == "arm64" else 1.0
+        work = self.first_ms * factor / min(memory_mb / FULL_VCPU_MB, 1.0)
+        result: Floats = work * np.exp(self.init_noise * normals(keys, _FIRST))
         return result
 
     def out_of_memory_below_mb(self) -> int:

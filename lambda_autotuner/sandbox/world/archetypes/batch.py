@@ -247,7 +247,14 @@ BATCH: Final[tuple[Archetype, ...]] = (
     Archetype(
         "quarterly-close",
         "Closes the books. Four times a year, and when somebody tests it.",
-        Law(io_ms=1_900, cpu_ms=21_000, noise=0.1, working_set_mb=540, init_ms=4_100),
+        Law(
+            io_ms=1_900,
+            cpu_ms=21_000,
+            noise=0.1,
+            working_set_mb=540,
+            init_ms=4_100,
+            first_ms=600,
+        ),
         Traffic(12, "quiet", "", 0, error_rate=0.0),
         2048,
         900,

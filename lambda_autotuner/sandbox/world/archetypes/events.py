@@ -98,6 +98,7 @@ EVENTS: Final[tuple[Archetype, ...]] = (
             payload_power=0.7,
             working_set_mb=104,
             init_ms=520,
+            first_ms=150,
             arm_factor=0.89,
         ),
         Traffic(6_400_000, "diurnal", "live", 18, error_rate=0.0015, payload_spread=0.3),
