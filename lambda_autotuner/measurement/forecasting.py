@@ -34,6 +34,7 @@ _LEAST_NOISE, _MOST_NOISE = 0.01, 0.3
 _BETWEEN_EVENTS = 0.5
 _INIT_SPREAD = 0.3
 _FIRST_SLOWER = 0.3
+_SMALLEST_MS = 0.01
 
 
 def forecast(beginning: Beginning, *, played: int = _PLAYED) -> Forecast | None:
@@ -74,6 +75,7 @@ class _Imagined:
     configurations: tuple[Configuration, ...]
     log_ms: Floats
     log_init_ms: Floats
+    extra_ms: Floats
     noise: Floats
     timeout_ms: float
     used_mb: int | None
@@ -97,6 +99,7 @@ class _Imagined:
             configurations,
             log_ms + offset[:, None],
             init,
+            _extra(model, configurations, np.exp(log_ms), rng),
             np.clip(total * np.sqrt(1 - share), _LEAST_NOISE, _MOST_NOISE),
             float(background.configuration.timeout_seconds) * 1_000.0,
             max((s.max_memory_used_mb or 0 for s in background.evidence), default=0) or None,
@@ -110,7 +113,7 @@ class _Imagined:
         duration_ms = math.exp(self.log_ms[run, index] + self.noise[run] * rng.standard_normal())
         init_ms = None
         if cold:
-            duration_ms *= 1 + _FIRST_SLOWER * rng.random()
+            duration_ms += self.extra_ms[run, index]
             init_ms = math.exp(self.log_init_ms[run, index])
         late = duration_ms >= self.timeout_ms
         return Sample(
@@ -144,6 +147,22 @@ def _log_init(
         typical, spread = usual_init(model.workload.runtime)
         middle = np.full(len(configurations), math.log(typical))
     return np.asarray(middle + spread * rng.standard_normal((count, 1)))
+
+
+def _extra(
+    model: Model,
+    configurations: tuple[Configuration, ...],
+    warm_ms: Floats,
+    rng: np.random.Generator,
+) -> Floats:
+    """Drawn ms that a first invocation takes longer, shape (count, M): as it was seen, or a little."""
+    if not any(summary.cold_ms for summary in model.evidence.summaries()):
+        return np.asarray(_FIRST_SLOWER * rng.random(warm_ms.shape) * warm_ms)
+    mean, variance = ColdStarts(model.evidence, model.durations).extra_ms(configurations)
+    # A log-normal of this mean and variance, as it is an amount of work and skewed.
+    spread = np.log1p(variance / np.maximum(mean, _SMALLEST_MS) ** 2)
+    bell = rng.standard_normal((len(warm_ms), 1))
+    return np.asarray(mean * np.exp(np.sqrt(spread) * bell - spread / 2))
 
 
 def _play(beginning: Beginning, space: Space, account: _Imagined, run: int) -> Search:

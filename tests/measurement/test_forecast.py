@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from lambda_autotuner import measurement
 from lambda_autotuner.aws.session import Account
 from lambda_autotuner.journal.store import Journal
-from lambda_autotuner.measurement import Choices, Options, PayloadMix
+from lambda_autotuner.measurement import Choices, Options, PayloadMix, forecasting
 from lambda_autotuner.measurement.beginning import Beginning
 from lambda_autotuner.measurement.forecasting import forecast
 from lambda_autotuner.measurement.payloads import EMPTY_EVENT
 from lambda_autotuner.settings import Settings
 from lambda_autotuner.sizing.background import read_background
+from lambda_autotuner.tuning import Configuration, Evidence, Model, PriceBook, Sample, Workload
 from lambda_autotuner.tuning.objective import CostUnderSlo
 from lambda_autotuner.tuning.pricing import invocation_cost_usd
+from lambda_autotuner.tuning.units import Floats
 
 CHOICES = replace(Choices.from_settings(Settings()), max_invocations=10)
 COPY = Options(where="copy", agreed=True)
@@ -66,6 +69,26 @@ def test_init_and_dear_sizes_are_in_the_price(seeded: Account) -> None:
     one = invocation_cost_usd(warm, current.memory_mb, start.rates[current.architecture])
     # A function of some 100 ms starts cold in 300 ms and more: so many warm ones are far cheaper.
     assert found.usd > 1.5 * found.invocations * one
+
+
+def test_first_invocations_are_imagined_as_they_were_seen() -> None:
+    rates = PriceBook.load().all_rates("us-east-1")
+    warm = [Sample(512, "x86_64", 20.0 + i % 3) for i in range(30)]
+    cold = [Sample(512, "x86_64", 415.0 + i, init_ms=300.0) for i in range(10)]
+    places = (Configuration(256), Configuration(512))
+    at_once = np.full((4_000, 2), 21.0)
+
+    def drawn(samples: list[Sample]) -> Floats:
+        known = Model(Evidence(samples), Workload(cold_rate=0.1), rates)
+        return forecasting._extra(known, places, at_once, np.random.default_rng(0))
+
+    seen = drawn(warm + cold)
+    assert seen[:, 1].mean() == pytest.approx(400, rel=0.05)
+    low, high = np.quantile(seen[:, 0], [0.02, 0.98])
+    # Waiting stays as it is with half of the memory, processor time takes twice as long.
+    assert low < 430
+    assert high > 770
+    assert (drawn(warm) <= 0.3 * 21.0).all()
 
 
 def test_the_same_question_has_the_same_price(seeded: Account) -> None:
