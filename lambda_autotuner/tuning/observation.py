@@ -21,8 +21,10 @@ _METRIC_SD, _METRIC_SD_BESIDE_LINES, _LINES_THAT_SHOW = 0.02, 0.003, 20
 # How far windows of telemetry apart in time differ: single benchmark runs a month apart do by 5 %
 # each (one in six cells moved by more than 10 %), and a window averages over many days.
 _DRIFT_SD = 0.02
-_COLD_SPREAD = 0.06
-_COLD_SHAPE = 0.3
+# How far first invocations may differ from warm ones beyond what all of them share, relative, and by
+# how much more for each warm duration that they take longer: what they do besides depends on the size
+# in its own way. Where most of it is something else (half a logarithm), they say nothing of warm ones.
+_COLD_SPREAD, _COLD_SHAPE, _FAR_APART = 0.06, 0.3, 0.5
 _TOLERATED_KILLED_SHARE = 0.002
 _ENOUGH_TO_SEE_A_SPREAD, _ENOUGH_ABOVE, _PROVEN = 50, 15, 300
 
@@ -43,11 +45,13 @@ def warm_observations(evidence: Evidence) -> Observations | None:
     A size at which only timeouts were seen enters with 1.5 times the limit and a wide variance:
     enough to steer the law away, too little to pretend that the duration is known. Cold
     invocations (without their init) enter as rows of their own: what they share with each other
-    but not with warm ones is an offset that the posterior learns.
+    but not with warm ones is an offset that the posterior learns. Where they are known to take far
+    longer, they are left out.
     """
     telemetry = {s.configuration for s in evidence if s.source != "invocation"}
     drift = _DRIFT_SD**2 if len({where.memory_mb for where in telemetry}) > 1 else 0.0
-    spread = _cold_spread(evidence)
+    above = _first_above_warm(evidence)
+    spread = _COLD_SPREAD + _COLD_SHAPE * math.expm1(abs(above))
     rows = []
     for summary in evidence.summaries():
         where = summary.configuration
@@ -58,23 +62,20 @@ def warm_observations(evidence: Evidence) -> Observations | None:
             weights = np.asarray([*summary.warm_weights, *(1.0 for _ in stretched)])
             extra = (_CENSORED_SD * len(stretched) / len(durations)) ** 2 + later
             rows.append(_Row(where, durations, weights, extra, whole=not stretched))
-        if summary.cold_ms:
+        if summary.cold_ms and above <= _FAR_APART:
             ones = np.ones(len(summary.cold_ms))
             rows.append(_Row(where, np.asarray(summary.cold_ms), ones, spread**2 + later, 1.0))
     return _observations(rows, memory_used(evidence))
 
 
-def _cold_spread(evidence: Evidence) -> float:
-    """How far cold invocations may differ from warm ones beyond the common offset, relative.
-
-    Where the two are known to be far apart at some size, their shapes differ too.
-    """
+def _first_above_warm(evidence: Evidence) -> float:
+    """Log of how much longer first invocations take than warm ones at the same size; 0 if unknown."""
     ratios = [
-        abs(math.log(max(float(np.mean(s.cold_ms)), _SMALLEST_MS) / max(s.mean_ms, _SMALLEST_MS)))
+        math.log(max(float(np.mean(s.cold_ms)), _SMALLEST_MS) / max(s.mean_ms, _SMALLEST_MS))
         for s in evidence.summaries()
         if s.cold_ms and s.mean_ms is not None
     ]
-    return _COLD_SPREAD + _COLD_SHAPE * float(np.median(ratios) if ratios else 0.0)
+    return float(np.median(ratios)) if ratios else 0.0
 
 
 def _observations(rows: Iterable[_Row], used_mb: float | None) -> Observations | None:

@@ -224,6 +224,9 @@ class Search:
             return over
         if self.model.warm is None or not any(s.succeeded for s in self._evidence.summaries()):
             return self._first()
+        again = self._warm_for_once()
+        if again is not None:
+            return again
         candidates = self._candidates()
         decision = decide(self.model, self.objective, candidates, self.policy)
         if decision is None:
@@ -265,6 +268,18 @@ class Search:
             if where not in tried:
                 return Probe(where.memory_mb, architecture, 1)
         return Stop("Every invocation failed, up to the largest allowed size.", "failing")
+
+    def _warm_for_once(self) -> Probe | None:
+        """The second invocation goes where the first one went, if that one was cold.
+
+        A first invocation may take far longer than the next (`cold.py`). Until both are known at one size,
+        all the others would be taken for what the function does whenever it is called.
+        """
+        ran = [s for s in self._evidence.summaries() if s.succeeded]
+        if len(ran) != 1 or not ran[0].cold_ms or ran[0].warm_ms:
+            return None
+        where = ran[0].configuration
+        return Probe(where.memory_mb, where.architecture, 1)
 
     def _rescue(self, candidates: tuple[Configuration, ...]) -> Probe | Stop:
         """Nothing is known to meet the limits: measure what is likeliest to, before giving up."""

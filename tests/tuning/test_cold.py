@@ -5,7 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lambda_autotuner.tuning import Configuration, Evidence, Model, PriceBook, Sample, Workload
+from lambda_autotuner.tuning import (
+    Budget,
+    Configuration,
+    Evidence,
+    LowestCost,
+    Model,
+    PriceBook,
+    Probe,
+    Sample,
+    Search,
+    Settled,
+    Space,
+    Workload,
+)
 
 RATES = PriceBook.load().all_rates("us-east-1")
 
@@ -130,3 +143,74 @@ def test_cost_rises_with_the_share_of_cold_starts():
 
 def test_without_cold_starts_nothing_is_added():
     assert model(500.0, rate=0.0).cold is None
+
+
+def test_slow_first_invocations_say_nothing_of_warm_ones_at_other_sizes():
+    """Truly 44 ms at 1,024 MB and 30 at 1,792; only 384 MB was seen warm."""
+    cold = {384: 1_952.0, 640: 1_022.0, 1_152: 714.0, 1_792: 564.0}
+    samples = [Sample(384, "x86_64", ms, max_memory_used_mb=305) for ms in (118.0, 161.0, 102.0)]
+    samples += [
+        Sample(size, "x86_64", ms, init_ms=5_000.0, max_memory_used_mb=305)
+        for size, ms in cold.items()
+    ]
+    known = Model(Evidence(samples), Workload(cold_rate=0.001), RATES)
+    places = [Configuration(1_024), Configuration(1_792)]
+    marginal = known.durations(places)
+    deviation = np.sqrt(marginal.variance())
+    assert (deviation > 0.3).all()
+    assert (np.abs(marginal.mean() - np.log([44.0, 30.0])) < 2 * deviation).all()
+
+
+def test_first_invocations_like_the_others_still_tell_the_law():
+    """A function that works: seen warm at one size and cold at another, four times as large."""
+    samples = [Sample(256, "x86_64", 400.0 + i % 3) for i in range(4)]
+    samples += [Sample(size, "x86_64", 102_400.0 / size, init_ms=300.0) for size in (256, 1_024)]
+    known = Model(Evidence(samples), Workload(cold_rate=0.001), RATES)
+    marginal = known.durations([Configuration(1_024)])
+    assert marginal.expected()[0] == pytest.approx(100, rel=0.1)
+    assert marginal.variance()[0] < 0.1**2
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_search_over_slow_first_invocations_finds_the_cheapest_size(seed):
+    """Waiting 11 ms, 19 ms of work, 420 ms more in the first invocation, 5 s of INIT; rarely cold."""
+    rng = np.random.default_rng(seed)
+    rates = RATES["x86_64"]
+
+    def warm_ms(size):
+        return 11 + 19 / min(size / 1_769, 1)
+
+    def cost(size):
+        starting = 0.001 * (5_000 + 420 / min(size / 1_769, 1))
+        return size * (warm_ms(size) + starting) * rates.gb_second_usd / 1_024_000
+
+    sizes = tuple(range(384, 3_009, 64))
+    best = min(cost(size) + rates.request_usd for size in sizes)
+    search = Search(
+        Space(sizes, ("x86_64",)),
+        LowestCost(),
+        RATES,
+        rng,
+        budget=Budget(25, relative_cost=None),
+        workload=Workload(cold_rate=0.001),
+    )
+    told: list[int] = []
+    while isinstance(probe := search.ask(), Probe):
+        first = probe.memory_mb not in told
+        told.append(probe.memory_mb)
+        extra = 420 / min(probe.memory_mb / 1_769, 1) if first else 0.0
+        search.tell(
+            [
+                Sample(
+                    probe.memory_mb,
+                    "x86_64",
+                    (warm_ms(probe.memory_mb) + extra) * rng.lognormal(0, 0.1),
+                    init_ms=5_000.0 if first else None,
+                    max_memory_used_mb=250,
+                )
+            ]
+        )
+    answer = search.recommendation(picture=False)
+    assert told[0] == told[1]
+    assert isinstance(answer, Settled)
+    assert cost(answer.proposed.memory_mb) + rates.request_usd < 1.06 * best
