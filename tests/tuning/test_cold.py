@@ -214,3 +214,13 @@ def test_a_search_over_slow_first_invocations_finds_the_cheapest_size(seed):
     assert told[0] == told[1]
     assert isinstance(answer, Settled)
     assert cost(answer.proposed.memory_mb) + rates.request_usd < 1.06 * best
+
+
+def test_where_every_invocation_is_a_first_one_the_search_goes_on_to_other_sizes():
+    rng = np.random.default_rng(0)
+    search = Search(Space.range(128, 3_008), LowestCost(), RATES, rng, budget=Budget(8))
+    while isinstance(probe := search.ask(), Probe):
+        ms = 20 + 30_000 / probe.memory_mb * rng.lognormal(0, 0.05)
+        search.tell([Sample(probe.memory_mb, probe.architecture, ms, init_ms=200.0)])
+    told = [s.configuration for s in search.evidence.summaries()]
+    assert len(told) >= 4
