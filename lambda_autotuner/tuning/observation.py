@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ _SMALLEST_MS = 0.01
 # without lines that show how few those are, and with them.
 _METRIC_SD, _METRIC_SD_BESIDE_LINES, _LINES_THAT_SHOW = 0.02, 0.003, 20
 # How far windows of telemetry apart in time differ: single benchmark runs a month apart do by 5 %
-# each (one in six cells moved by more than 10 %), and a window averages over many days.
+# each (one in six cells moved by more than 10 %), and a whole window averages over many days.
 _DRIFT_SD = 0.02
 # How far first invocations may differ from warm ones beyond what all of them share, relative, and by
 # how much more for each warm duration that they take longer: what they do besides depends on the size
@@ -48,14 +49,13 @@ def warm_observations(evidence: Evidence) -> Observations | None:
     but not with warm ones is an offset that the posterior learns. Where they are known to take far
     longer, they are left out.
     """
-    telemetry = {s.configuration for s in evidence if s.source != "invocation"}
-    drift = _DRIFT_SD**2 if len({where.memory_mb for where in telemetry}) > 1 else 0.0
+    drifts = _drifts(evidence)
     above = _first_above_warm(evidence)
     spread = _COLD_SPREAD + _COLD_SHAPE * math.expm1(abs(above))
     rows = []
     for summary in evidence.summaries():
         where = summary.configuration
-        later = drift if where in telemetry else 0.0
+        later = drifts.get(where, 0.0)
         stretched = [t * _CENSORED_STRETCH for t in summary.timeouts_ms]
         durations = np.asarray([*summary.warm_ms, *stretched])
         if len(durations):
@@ -66,6 +66,18 @@ def warm_observations(evidence: Evidence) -> Observations | None:
             ones = np.ones(len(summary.cold_ms))
             rows.append(_Row(where, np.asarray(summary.cold_ms), ones, spread**2 + later, 1.0))
     return _observations(rows, memory_used(evidence))
+
+
+def _drifts(evidence: Evidence) -> dict[Configuration, float]:
+    """Variance of each size's mean in telemetry for being of another time than the other sizes.
+
+    The fewer of all lines are of a size, the shorter was the time that it was in use, and the less is
+    averaged over.
+    """
+    lines = Counter(s.configuration for s in evidence if s.source != "invocation")
+    if len({where.memory_mb for where in lines}) == 1:
+        return {}
+    return {where: _DRIFT_SD**2 * lines.total() / count for where, count in lines.items()}
 
 
 def _first_above_warm(evidence: Evidence) -> float:

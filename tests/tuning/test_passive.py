@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,7 @@ from lambda_autotuner.tuning import (
     Workload,
     recommend_passive,
 )
+from lambda_autotuner.tuning.observation import warm_observations
 
 RATES = PriceBook.load().all_rates("us-east-1")
 SPACE = Space.range(128, 3_008)
@@ -260,3 +263,18 @@ def test_where_it_commits_it_is_within_five_percent(work):
             cost = {m: m * d for m, d in true.items()}
             good += cost[answer.proposed.memory_mb] <= 1.05 * min(cost.values())
     assert good >= 0.9 * committed - 1
+
+
+def test_a_size_that_was_in_use_for_a_short_while_is_known_less_well():
+    """40 of 800 lines: some hours of two weeks, and durations differ from week to week."""
+    short, long = lines(128, 60, count=40), lines(256, 35, count=760)
+    rows = warm_observations(Evidence(short + long))
+    assert rows is not None
+    assert np.sqrt(rows.extra_variance) == pytest.approx([0.0894, 0.0205], rel=0.01)
+    alone = warm_observations(Evidence(long))
+    assert alone is not None
+    assert alone.extra_variance == [0.0]
+    measured = [replace(sample, source="invocation") for sample in short]
+    beside = warm_observations(Evidence(measured + long))
+    assert beside is not None
+    assert beside.extra_variance.tolist() == [0.0, 0.0]
