@@ -8,9 +8,9 @@ processor time, which small sizes have least of.
 Both are learned from published measurements: ten cold starts of each of 78 functions that do nothing
 (all runtimes, both architectures, ZIP) at 128, 256, 512 and 1,024 MB, 24 November 2025
 (github.com/maxday/lambda-perf). The slope of log init in log memory is 0.006 on average; once the
-error of ten is taken off, its standard deviation is 0.03 on managed runtimes and less on others. That of log first durations is
--1.1 to -1.4 where they take long (.NET 6 and 8, Java 8 and 21: 95 to 730 ms at 128 MB on x86_64);
-Python's take 1.4 to 2.3 ms at every size.
+error of ten is taken off, its standard deviation is 0.03 on managed runtimes and less on others.
+That of log first durations is -1.1 to -1.4 where they take long (.NET 6 and 8, Java 8 and 21: 95 to
+730 ms at 128 MB on x86_64); Python's take 1.4 to 2.3 ms at every size.
 """
 
 from __future__ import annotations
