@@ -94,12 +94,12 @@ class _Imagined:
             _BETWEEN_EVENTS * rng.random(count) if not beginning.mix.recorded else np.zeros(count)
         )
         offset = np.sqrt(share) * total * rng.standard_normal(count) - share * total**2 / 2
-        init = _log_init(model, configurations, rng, count)
+        init, extra = _starts(model, configurations, np.exp(log_ms), rng)
         return cls(
             configurations,
             log_ms + offset[:, None],
             init,
-            _extra(model, configurations, np.exp(log_ms), rng),
+            extra,
             np.clip(total * np.sqrt(1 - share), _LEAST_NOISE, _MOST_NOISE),
             float(background.configuration.timeout_seconds) * 1_000.0,
             max((s.max_memory_used_mb or 0 for s in background.evidence), default=0) or None,
@@ -136,33 +136,28 @@ class _Imagined:
         )
 
 
-def _log_init(
-    model: Model, configurations: tuple[Configuration, ...], rng: np.random.Generator, count: int
-) -> Floats:
-    """Drawn log INIT in ms, shape (count, M): as it was seen, or typical of the runtime."""
-    if any(summary.cold_ms for summary in model.evidence.summaries()):
-        seen = ColdStarts(model.evidence, model.durations)
-        middle, spread = np.log(seen.init_ms(configurations)[0]), _INIT_SPREAD
-    else:
-        typical, spread = usual_init(model.workload.runtime)
-        middle = np.full(len(configurations), math.log(typical))
-    return np.asarray(middle + spread * rng.standard_normal((count, 1)))
-
-
-def _extra(
+def _starts(
     model: Model,
     configurations: tuple[Configuration, ...],
     warm_ms: Floats,
     rng: np.random.Generator,
-) -> Floats:
-    """Drawn ms that a first invocation takes longer, shape (count, M): as it was seen, or a little."""
-    if not any(summary.cold_ms for summary in model.evidence.summaries()):
-        return np.asarray(_FIRST_SLOWER * rng.random(warm_ms.shape) * warm_ms)
-    mean, variance = ColdStarts(model.evidence, model.durations).extra_ms(configurations)
-    # A log-normal of this mean and variance, as it is an amount of work and skewed.
-    spread = np.log1p(variance / np.maximum(mean, _SMALLEST_MS) ** 2)
+) -> tuple[Floats, Floats]:
+    """Drawn log INIT in ms, and ms that a first invocation takes longer, each of shape (count, M).
+
+    As they were seen; otherwise INIT is what is typical of the runtime, and first ones take a little longer.
+    """
     bell = rng.standard_normal((len(warm_ms), 1))
-    return np.asarray(mean * np.exp(np.sqrt(spread) * bell - spread / 2))
+    if not any(summary.cold_ms for summary in model.evidence.summaries()):
+        typical, spread = usual_init(model.workload.runtime)
+        init = np.full(warm_ms.shape, math.log(typical)) + spread * bell
+        return np.asarray(init), np.asarray(_FIRST_SLOWER * rng.random(warm_ms.shape) * warm_ms)
+    seen = ColdStarts(model.evidence, model.durations)
+    init = np.log(seen.init_ms(configurations)[0]) + _INIT_SPREAD * bell
+    mean, variance = seen.extra_ms(configurations)
+    # A log-normal of this mean and variance, as it is an amount of work and skewed.
+    width = np.log1p(variance / np.maximum(mean, _SMALLEST_MS) ** 2)
+    work = np.sqrt(width) * rng.standard_normal(bell.shape) - width / 2
+    return np.asarray(init), np.asarray(mean * np.exp(work))
 
 
 def _play(beginning: Beginning, space: Space, account: _Imagined, run: int) -> Search:

@@ -273,11 +273,11 @@ class Search:
         """The second invocation goes where the first one went, if that one was cold.
 
         A first invocation may take far longer than the next (`cold.py`). Until both are known at one size,
-        all the others would be taken for what the function does whenever it is called. Where the second
-        one is cold as well, no environment lives on, and every invocation is a first one.
+        all the others would be taken for what the function does whenever it is called. It is tried once:
+        where the second one is cold as well no environment lives on, and where it fails the next may, too.
         """
         ran = [s for s in self._evidence.summaries() if s.succeeded]
-        if len(ran) != 1 or ran[0].warm_ms or len(ran[0].cold_ms) != 1:
+        if len(ran) != 1 or not ran[0].cold_ms or ran[0].succeeded + ran[0].failed != 1:
             return None
         where = ran[0].configuration
         return Probe(where.memory_mb, where.architecture, 1)

@@ -80,7 +80,7 @@ def test_first_invocations_are_imagined_as_they_were_seen() -> None:
 
     def drawn(samples: list[Sample]) -> Floats:
         known = Model(Evidence(samples), Workload(cold_rate=0.1), rates)
-        return forecasting._extra(known, places, at_once, np.random.default_rng(0))
+        return forecasting._starts(known, places, at_once, np.random.default_rng(0))[1]
 
     seen = drawn(warm + cold)
     assert seen[:, 1].mean() == pytest.approx(400, rel=0.05)

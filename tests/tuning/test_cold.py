@@ -11,6 +11,7 @@ from lambda_autotuner.tuning import (
     Evidence,
     LowestCost,
     Model,
+    Outcome,
     PriceBook,
     Probe,
     Sample,
@@ -216,11 +217,18 @@ def test_a_search_over_slow_first_invocations_finds_the_cheapest_size(seed):
     assert cost(answer.proposed.memory_mb) + rates.request_usd < 1.06 * best
 
 
-def test_where_every_invocation_is_a_first_one_the_search_goes_on_to_other_sizes():
+@pytest.mark.parametrize("second", [Outcome.OK, Outcome.ERROR, Outcome.TIMEOUT])
+def test_where_no_second_invocation_is_a_warm_one_the_search_goes_on_to_other_sizes(second):
+    """No environment lives on, or what has run once fails when it is called again."""
     rng = np.random.default_rng(0)
-    search = Search(Space.range(128, 3_008), LowestCost(), RATES, rng, budget=Budget(8))
+    search = Search(Space.range(128, 3_008), LowestCost(), RATES, rng, budget=Budget(12))
+    told: list[int] = []
     while isinstance(probe := search.ask(), Probe):
-        ms = 20 + 30_000 / probe.memory_mb * rng.lognormal(0, 0.05)
-        search.tell([Sample(probe.memory_mb, probe.architecture, ms, init_ms=200.0)])
-    told = [s.configuration for s in search.evidence.summaries()]
-    assert len(told) >= 4
+        size, ms = probe.memory_mb, 20 + 30_000 / probe.memory_mb * rng.lognormal(0, 0.05)
+        again = size in told and second is not Outcome.OK
+        told.append(size)
+        ended = second if again else Outcome.OK
+        init_ms = None if again else 200.0
+        search.tell([Sample(size, probe.architecture, ms, outcome=ended, init_ms=init_ms)])
+    assert told[:2] == [128, 128]
+    assert len(set(told)) >= 4
